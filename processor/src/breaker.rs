@@ -202,9 +202,9 @@ mod tests {
         ) {
             let policy = BreakerPolicy { open_max_ms: 20_000, ..BreakerPolicy::default() };
             let (mut breaker, mut now, mut probes) = (Breaker::default(), 0, 0u32);
-            for (pass, what, random) in steps {
+            for (pass, action, random) in steps {
                 now += pass;
-                match what {
+                match action {
                     0 => match breaker.admit(now) {
                         BreakerVerdict::Go => prop_assert_eq!(breaker.state(), BreakerState::Closed),
                         BreakerVerdict::Probe => {
@@ -215,7 +215,7 @@ mod tests {
                         BreakerVerdict::Wait { until_ms: None } => prop_assert_eq!(probes, 1),
                     },
                     1 | 2 => {
-                        let health = if what == 1 { EndpointHealth::Up } else { DOWN };
+                        let health = if action == 1 { EndpointHealth::Up } else { DOWN };
                         breaker.record(&policy, now, health, probes == 1, random);
                         probes = 0;
                     }

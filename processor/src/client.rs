@@ -236,12 +236,13 @@ fn coding(headers: &HeaderMap) -> Option<String> {
 
 fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, Reply> {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
-    let to = location.and_then(|location| from.join(location).ok());
-    let to = to.ok_or_else(|| Reply::fault(Fault::Redirect, "redirected without a usable Location"))?;
-    if from.scheme() == "https" && to.scheme() != "https" {
+    let target = location.and_then(|location| from.join(location).ok());
+    let target =
+        target.ok_or_else(|| Reply::fault(Fault::Redirect, "redirected without a usable Location"))?;
+    if from.scheme() == "https" && target.scheme() != "https" {
         return Err(Reply::fault(Fault::Redirect, "redirected from https to something else"));
     }
-    Ok(to)
+    Ok(target)
 }
 
 /// The reply if the head of an answer did not come.

@@ -245,9 +245,9 @@ mod tests {
     fn a_webhook_goes_long_before_its_events_are_too_old_for_the_shard() {
         let config = ShardConfig::default();
         let patient = BatchPolicy { max_wait_ms: config.age_cap_ms as u32, ..BATCH };
-        let at = |now_ms| next_step(&outbox(1, 1000), &situation(now_ms), &patient, &config);
-        assert_eq!(at(1000), OutletStep::Sleep { until_ms: Some(1000 + config.age_cap_ms / 2) });
-        assert_eq!(at(1000 + config.age_cap_ms / 2), OutletStep::Send);
+        let step_at = |now_ms| next_step(&outbox(1, 1000), &situation(now_ms), &patient, &config);
+        assert_eq!(step_at(1000), OutletStep::Sleep { until_ms: Some(1000 + config.age_cap_ms / 2) });
+        assert_eq!(step_at(1000 + config.age_cap_ms / 2), OutletStep::Send);
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
         ) {
             let now_ms = since + wait;
             let way = if closed { Way::Closed } else { Way::Open };
-            let staged = staged.map(|at| at.min(now_ms));
+            let staged = staged.map(|since_ms| since_ms.min(now_ms));
             let situation = Situation { now_ms, in_flight, staged_since_ms: staged, way, ordered };
             match step(&outbox(events, since), situation) {
                 OutletStep::Sleep { until_ms: None } => prop_assert!(events == 0 && staged.is_none()),

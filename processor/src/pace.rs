@@ -96,9 +96,9 @@ mod tests {
                 }
             }
             let share = f64::from(per_second) / processes as f64;
-            for (at, (from_ms, _)) in sent.iter().enumerate() {
+            for (first, (from_ms, _)) in sent.iter().enumerate() {
                 let mut sum = 0;
-                for (to_ms, events) in &sent[at..] {
+                for (to_ms, events) in &sent[first..] {
                     let before = sum as f64;
                     sum += events;
                     let window_s = (to_ms - from_ms) as f64 / 1000.0;

@@ -235,7 +235,7 @@ impl ShardTask {
     }
 
     fn match_record(&mut self, record: &LogRecord, now_ms: u64) {
-        let mut to = Matched {
+        let mut sink = Matched {
             outlets: &mut self.outlets,
             waiting: &mut self.waiting,
             commit: &mut self.commits.pending,
@@ -243,7 +243,7 @@ impl ShardTask {
             now_ms,
         };
         let counts = self.watermark.counts(record.position);
-        let MatchedRecord { outstanding, usage } = self.matching.match_record(record, counts, &mut to);
+        let MatchedRecord { outstanding, usage } = self.matching.match_record(record, counts, &mut sink);
         self.watermark.push_counted(record.position, outstanding.events, outstanding.bytes, usage);
         self.commits.reach(record.position);
     }
@@ -253,14 +253,14 @@ impl ShardTask {
         let now_ms = self.now_ms();
         let Some(late) = self.waiting.ended(ended, &mut self.commits.pending) else { return };
         let (waiting, ticket) = (late.waiting, self.waiting.next_ticket());
-        let mut to = Matched {
+        let mut sink = Matched {
             outlets: &mut self.outlets,
             waiting: &mut self.waiting,
             commit: &mut self.commits.pending,
             ticket,
             now_ms,
         };
-        let events = self.matching.deliver_late(late, &mut to);
+        let events = self.matching.deliver_late(late, &mut sink);
         self.waiting.hand_out(waiting, events, &mut self.commits.pending);
     }
 

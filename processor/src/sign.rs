@@ -49,7 +49,7 @@ impl Signer {
         let prefix = format!("{id}.{timestamp_s}.");
         let mut value = String::new();
         for (key, expires_at_ms) in &self.keys {
-            if expires_at_ms.is_some_and(|at| at <= now_ms) {
+            if expires_at_ms.is_some_and(|expiry_ms| expiry_ms <= now_ms) {
                 continue;
             }
             if !value.is_empty() {

@@ -54,8 +54,8 @@ async fn batch(context: &Context, delivery: &Delivery, part: &EventRef) -> Resul
     let batch = match context.stores.events.batch(delivery.customer, part.batch).await {
         Ok(Some(batch)) => batch,
         Ok(None) => return Err(lost(format!("batch {id} is not stored any more"))),
-        Err(PortError::Damaged { what, detail }) => {
-            return Err(lost(format!("batch {id} is damaged: {what}: {detail}")));
+        Err(PortError::Damaged { attempted, detail }) => {
+            return Err(lost(format!("batch {id} is damaged: {attempted}: {detail}")));
         }
         Err(error) => return Err(LoadError::NotNow(error)),
     };

@@ -111,13 +111,13 @@ async fn produce(
         }
         let count = 1 + world.roll("events", die) % world.plan.events_max;
         let events: Vec<String> = (0..count)
-            .map(|at| {
+            .map(|index| {
                 let roll = world.roll("kind", die);
                 let filler = "x".repeat(roll as usize >> 8 & 0x3ff);
                 format!(
                     r#"{{"event_type":"kind.k{}","ordering_key":"{chain}","payload":{{"n":{},"filler":"{filler}"}}}}"#,
                     roll % 3,
-                    sent + at
+                    sent + index
                 )
             })
             .collect();

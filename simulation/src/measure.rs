@@ -49,8 +49,10 @@ impl Load {
         };
         let until_ms = START_MS + BEGIN_MS + self.traffic_ms();
         // A PutRecords takes some 20 ms, a call of a store some 5.
-        let latency =
-            |at| FailureRates { latency_ms: if at == 0 { 40 } else { 10 }, ..FailureRates::default() };
+        let latency = |service| FailureRates {
+            latency_ms: if service == 0 { 40 } else { 10 },
+            ..FailureRates::default()
+        };
         Plan {
             shards: self.events_per_s.div_ceil(4_000) as usize,
             customers: vec![1; self.customers as usize],
@@ -133,8 +135,8 @@ pub(crate) fn measure(load: Load) -> bool {
         counted.get("raw bytes").copied().unwrap_or(0) as f64 / events.max(1) as f64,
         ratio("raw bytes", "item bytes")
     );
-    for (what, count) in counted.iter().filter(|(what, _)| !what.ends_with("bytes")) {
-        println!("  {what:<44} {:>12.0} a million events", *count as f64 / events.max(1) as f64 * 1e6);
+    for (name, count) in counted.iter().filter(|(name, _)| !name.ends_with("bytes")) {
+        println!("  {name:<44} {:>12.0} a million events", *count as f64 / events.max(1) as f64 * 1e6);
     }
     let seconds = load.traffic_ms() as f64 / 1000.0;
     println!("  {seconds:.1} s of traffic; leases and checkpoints count by the second, not by the event");

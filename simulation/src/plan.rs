@@ -182,7 +182,7 @@ impl Plan {
         let mut actions: Vec<_> = (0..dice.within(0, 9))
             .map(|_| (START_MS + dice.within(500, quiet_from_ms - START_MS - 3_500), action(&mut dice)))
             .collect();
-        actions.sort_by_key(|(at, _)| *at);
+        actions.sort_by_key(|(due_ms, _)| *due_ms);
         Self {
             shards: dice.within(1, 4) as usize,
             customers,

@@ -243,9 +243,9 @@ impl FaultyReader {
     /// Reads the window before a position in whole pages, and forgets it all after an error.
     async fn learn(&self, shard: &ShardId, after: Position) -> Result<(), PortError> {
         const WHOLE_PAGE: usize = 10_000;
-        let at = self.stream.iterator(shard, ReadFrom::At(after)).await?;
+        let iterator = self.stream.iterator(shard, ReadFrom::At(after)).await?;
         let Some(at_ms) =
-            self.stream.get(shard, &at, WHOLE_PAGE).await?.records.first().map(|first| first.at_ms)
+            self.stream.get(shard, &iterator, WHOLE_PAGE).await?.records.first().map(|first| first.at_ms)
         else {
             return Ok(());
         };

@@ -131,7 +131,7 @@ impl SimulatedRun {
         let world = Arc::clone(&self.world);
         entropy::set(Now::At(now_ms));
         world.catch_up();
-        while let Some((_, action)) = self.actions.pop_front_if(|(at, _)| *at <= now_ms) {
+        while let Some((_, action)) = self.actions.pop_front_if(|(due_ms, _)| *due_ms <= now_ms) {
             self.act(action, now_ms);
         }
         self.revive(now_ms);
@@ -149,7 +149,7 @@ impl SimulatedRun {
     /// A living process of a role, chosen by `which`.
     fn nth(&self, role: Role, which: usize) -> Option<usize> {
         let alike: Vec<usize> =
-            (0..self.processes.len()).filter(|at| self.processes[*at].role == role).collect();
+            (0..self.processes.len()).filter(|index| self.processes[*index].role == role).collect();
         (!alike.is_empty()).then(|| alike[which % alike.len()])
     }
 
@@ -162,20 +162,20 @@ impl SimulatedRun {
         };
         match action {
             Action::KillProcessor { which, back_ms } | Action::KillEdge { which, back_ms } => {
-                let Some(at) = self.nth(role, which) else { return };
-                self.processes.remove(at).kill(&world);
+                let Some(index) = self.nth(role, which) else { return };
+                self.processes.remove(index).kill(&world);
                 self.back.push((now_ms + back_ms, role));
                 world.ledger.lock().count("kills");
             }
             Action::StopProcessor { which, back_ms } => {
-                let Some(at) = self.nth(role, which) else { return };
-                self.processes[at].inside.stop.cancel();
+                let Some(index) = self.nth(role, which) else { return };
+                self.processes[index].inside.stop.cancel();
                 self.back.push((now_ms + back_ms, role));
                 world.ledger.lock().count("stops");
             }
             Action::PauseProcessor { which, for_ms } | Action::PauseEdge { which, for_ms } => {
-                let Some(at) = self.nth(role, which) else { return };
-                self.processes[at].asleep_until_ms = (now_ms + for_ms).min(world.plan.quiet_from_ms);
+                let Some(index) = self.nth(role, which) else { return };
+                self.processes[index].asleep_until_ms = (now_ms + for_ms).min(world.plan.quiet_from_ms);
                 world.ledger.lock().count("pauses");
             }
             Action::AddProcessor => {
@@ -202,8 +202,8 @@ impl SimulatedRun {
             Action::ReplaceStream => world.replace_stream(),
             Action::Operate(errand) => self.start(Role::Operator(errand)),
             Action::Cut { which, .. } => {
-                let Some(at) = self.nth(role, which) else { return };
-                world.cut(Some(self.processes[at].who), action);
+                let Some(index) = self.nth(role, which) else { return };
+                world.cut(Some(self.processes[index].who), action);
                 world.ledger.lock().count("cuts");
             }
         }
@@ -212,13 +212,17 @@ impl SimulatedRun {
     /// Starts processes in the place of those that ended.
     fn revive(&mut self, now_ms: u64) {
         let world = Arc::clone(&self.world);
-        while let Some(at) = self.processes.iter().position(SimProcess::has_ended) {
-            self.processes.remove(at).kill(&world);
+        while let Some(index) = self.processes.iter().position(SimProcess::has_ended) {
+            self.processes.remove(index).kill(&world);
         }
         let quiet = now_ms >= world.plan.quiet_from_ms;
-        let due: Vec<Role> =
-            self.back.iter().filter(|(at, _)| *at <= now_ms || quiet).map(|(_, role)| *role).collect();
-        self.back.retain(|(at, _)| *at > now_ms && !quiet);
+        let due: Vec<Role> = self
+            .back
+            .iter()
+            .filter(|(due_ms, _)| *due_ms <= now_ms || quiet)
+            .map(|(_, role)| *role)
+            .collect();
+        self.back.retain(|(due_ms, _)| *due_ms > now_ms && !quiet);
         due.into_iter().for_each(|role| self.start(role));
     }
 

@@ -76,9 +76,9 @@ pub(crate) fn all(arguments: &Arguments) -> ExitCode {
             match report {
                 Some(Report { broken: None, counts }) => {
                     sums.0 += 1;
-                    for (what, count) in counts {
-                        let is_most = what.ends_with(MOST);
-                        let sum = sums.1.entry(what).or_default();
+                    for (name, count) in counts {
+                        let is_most = name.ends_with(MOST);
+                        let sum = sums.1.entry(name).or_default();
                         *sum = if is_most { count.max(*sum) } else { *sum + count };
                     }
                 }
@@ -95,7 +95,7 @@ pub(crate) fn all(arguments: &Arguments) -> ExitCode {
     println!("{kept} seeds kept every promise");
     let mut most: Vec<_> = counts.iter().collect();
     most.sort();
-    println!("{}", most.iter().map(|(what, count)| format!("{what} {count}")).collect::<Vec<_>>().join(", "));
+    println!("{}", most.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", "));
     // With a planted fault, not finding it is the failure.
     if found.load(Ordering::Relaxed) == arguments.planted.is_some() {
         ExitCode::SUCCESS

@@ -220,10 +220,10 @@ impl Seat {
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         service: Service,
-        what: &str,
+        attempted: &str,
         effect: impl FnOnce(&World) -> T + Send + 'static,
     ) -> Result<T, PortError> {
-        self.world.ask(self.who, service, what, effect).await
+        self.world.ask(self.who, service, attempted, effect).await
     }
 
     /// [`Self::ask`] for a write that must be durable before anything is settled. With the planted
@@ -231,11 +231,11 @@ impl Seat {
     async fn write(
         &self,
         service: Service,
-        what: &str,
+        attempted: &str,
         effect: impl FnOnce(&World) + Send + 'static,
     ) -> Result<(), PortError> {
         if self.world.planted != Some(Planted::EarlyCheckpoint) {
-            return self.ask(service, what, effect).await;
+            return self.ask(service, attempted, effect).await;
         }
         let world = Arc::clone(&self.world);
         tokio::spawn(async move {
@@ -486,7 +486,7 @@ impl Catalogue for SimCatalogue {
                 return view.changes(since);
             }
             let stored = world.stored.lock();
-            let changed = stored.subscriptions.iter().filter(|(at, _)| *at > since.0);
+            let changed = stored.subscriptions.iter().filter(|(revision, _)| *revision > since.0);
             Changes {
                 revision: Revision(stored.revision),
                 customers: if since.0 == 0 { stored.customers.clone() } else { Vec::new() },

@@ -40,7 +40,7 @@ pub(crate) struct Shard {
 impl Shard {
     /// Whether a read is allowed now, by the two limits of a shard.
     fn admits(&mut self, now_ms: u64) -> bool {
-        while self.reads_ms.front().is_some_and(|at| at + 1000 <= now_ms) {
+        while self.reads_ms.front().is_some_and(|read_ms| read_ms + 1000 <= now_ms) {
             self.reads_ms.pop_front();
         }
         let admits = now_ms >= self.free_at_ms && self.reads_ms.len() < READS_PER_S;
@@ -143,21 +143,22 @@ impl StreamShards {
     }
 
     fn open_ones(&self) -> Vec<usize> {
-        let mut open: Vec<usize> = (0..self.all.len()).filter(|at| !self.all[*at].info.closed).collect();
-        open.sort_by_key(|at| self.all[*at].info.first);
+        let mut open: Vec<usize> =
+            (0..self.all.len()).filter(|index| !self.all[*index].info.closed).collect();
+        open.sort_by_key(|index| self.all[*index].info.first);
         open
     }
 
     /// Splits an open shard between two of its lanes.
     pub(crate) fn split(&mut self, which: u64) -> Option<String> {
         let open = self.open_ones();
-        let at = open[which as usize % open.len()];
-        let ShardInfo { id, first, last, .. } = self.all[at].info.clone();
+        let index = open[which as usize % open.len()];
+        let ShardInfo { id, first, last, .. } = self.all[index].info.clone();
         if open.len() > 6 || last - first < u128::MAX / 16 {
             return None;
         }
         let middle = first + (last - first) / 2;
-        self.all[at].info.closed = true;
+        self.all[index].info.closed = true;
         self.open(first, middle, vec![id.clone()]);
         self.open(middle + 1, last, vec![id.clone()]);
         Some(format!("split {id}"))
@@ -168,10 +169,10 @@ impl StreamShards {
         let open = self.open_ones();
         let place = which as usize % open.len();
         let (one, two) = (open[place], *open.get(place + 1)?);
-        let parents = [one, two].map(|at| self.all[at].info.id.clone());
+        let parents = [one, two].map(|index| self.all[index].info.id.clone());
         let (first, last) = (self.all[one].info.first, self.all[two].info.last);
-        for at in [one, two] {
-            self.all[at].info.closed = true;
+        for index in [one, two] {
+            self.all[index].info.closed = true;
         }
         let told = format!("merged {} and {}", parents[0], parents[1]);
         self.open(first, last, parents.into());

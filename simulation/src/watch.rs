@@ -114,8 +114,9 @@ impl World {
         let (shards, table, mut ledger) = (self.shards.lock(), self.table.lock(), self.ledger.lock());
         for row in table.leases.values() {
             let Some(shard) = shards.shard_of(row) else { continue };
-            let is_passed = |at: Position| {
-                at <= row.checkpoint || row.skipped.is_some_and(|skip| at > skip.after && at <= skip.until)
+            let is_passed = |position: Position| {
+                position <= row.checkpoint
+                    || row.skipped.is_some_and(|skip| position > skip.after && position <= skip.until)
             };
             let left = shard.records.iter().rev().take_while(|kept| kept.record.position > row.checkpoint);
             let left = left.filter(|kept| !is_passed(kept.record.position)).last();

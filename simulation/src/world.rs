@@ -189,7 +189,7 @@ impl World {
 
     /// Whether a process has run within this time.
     pub(crate) fn lives(&self, who: Caller, within_ms: u64) -> bool {
-        self.alive.lock().get(&who).is_some_and(|at| at + within_ms >= self.now_ms())
+        self.alive.lock().get(&who).is_some_and(|ran_ms| ran_ms + within_ms >= self.now_ms())
     }
 
     pub(crate) fn cut(&self, who: Option<Caller>, action: Action) {
@@ -222,8 +222,8 @@ impl World {
         loop {
             let due = {
                 let mut later = self.later.lock();
-                let first = later.first_key_value().map(|((at, _), _)| *at);
-                if first.is_none_or(|at| at > self.now_ms()) {
+                let first = later.first_key_value().map(|((due_ms, _), _)| *due_ms);
+                if first.is_none_or(|due_ms| due_ms > self.now_ms()) {
                     return;
                 }
                 later.pop_first()
@@ -323,7 +323,7 @@ impl NoAnswer {
 /// The error of a port whose call failed.
 pub(crate) fn unavailable(attempted: &str, why: NoAnswer) -> PortError {
     PortError::Unavailable {
-        what: attempted.into(),
+        attempted: attempted.into(),
         class: why.class(),
         retry_after: Duration::from_millis(50),
         source: "simulated".into(),

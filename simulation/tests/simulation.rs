@@ -40,8 +40,8 @@ fn every_promise_is_kept_whatever_fails() {
         "events read from the inbox",
         "batches at places of their own",
     ];
-    for what in done {
-        assert!(said.contains(what), "no {what}: {said}");
+    for count in done {
+        assert!(said.contains(count), "no {count}: {said}");
     }
 }
 
@@ -158,10 +158,10 @@ fn every_promise_of_cells_is_kept_whatever_is_cut_off_away_or_lost() {
         "acknowledgements refused while a cell is away",
         "first attempts in order of their key",
     ];
-    for what in done {
+    for count in done {
         assert!(
-            said.contains(&format!("{what} ")) && !said.contains(&format!("{what} 0")),
-            "no {what}: {said}"
+            said.contains(&format!("{count} ")) && !said.contains(&format!("{count} 0")),
+            "no {count}: {said}"
         );
     }
 }
@@ -202,6 +202,6 @@ fn a_seed_repeats_its_run() {
     for arguments in [&["--one", "1"][..], &["--one", "2"], &["--one", "3"], &["--cells", "--one", "1"]] {
         let (one, two) = (simulate(arguments), simulate(arguments));
         let differs = one.1.lines().zip(two.1.lines()).position(|(one, two)| one != two);
-        assert_eq!(differs.map(|at| one.1.lines().nth(at)), None, "{arguments:?}");
+        assert_eq!(differs.map(|line| one.1.lines().nth(line)), None, "{arguments:?}");
     }
 }

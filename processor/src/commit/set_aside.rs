@@ -85,8 +85,8 @@ impl SetAside<'_> {
         let written = stores.write_in_any_order(self.rows(now_ms)).await;
         written.map_err(|error| match error.class() {
             FailureClass::Refused => {
-                let what = format!("set aside {} {}", self.kind.as_str(), self.item);
-                PortError::failed(FailureClass::Denied, what, error)
+                let attempted = format!("set aside {} {}", self.kind.as_str(), self.item);
+                PortError::failed(FailureClass::Denied, attempted, error)
             }
             _ => error,
         })?;

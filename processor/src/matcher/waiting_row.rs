@@ -57,7 +57,7 @@ impl WaitingBatch {
     /// If the row is not one that [`Self::row`] made.
     pub fn read(row: &Row) -> Result<Self, PortError> {
         let damaged = || PortError::Damaged {
-            what: "read a batch that waits to be matched".into(),
+            attempted: "read a batch that waits to be matched".into(),
             detail: format!("a key of {} and a value of {} bytes", row.key.len(), row.value.len()),
         };
         let (customer, sequence) = row.key.split_first_chunk::<16>().ok_or_else(damaged)?;

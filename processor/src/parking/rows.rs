@@ -125,8 +125,10 @@ pub enum ParkedEntry {
 /// # Errors
 /// If the row is damaged.
 pub fn read(row: &Row) -> Result<(DeliveryOwner, ParkedEntry), PortError> {
-    let damaged =
-        |detail: &str| PortError::Damaged { what: "read a parked delivery".into(), detail: detail.into() };
+    let damaged = |detail: &str| PortError::Damaged {
+        attempted: "read a parked delivery".into(),
+        detail: detail.into(),
+    };
     let (subscription, rest) =
         row.key.split_first_chunk::<SUBSCRIPTION_BYTES>().ok_or_else(|| damaged("its key is short"))?;
     let subscription = SubscriptionId::from_bytes(*subscription);

@@ -251,7 +251,7 @@ proptest! {
                 break;
             }
             let delivery = match parked.next(now_ms, 0) {
-                Next::At(at) => { now_ms = at; continue }
+                Next::At(due_ms) => { now_ms = due_ms; continue }
                 Next::Nothing => return Err(TestCaseError::fail("it waits for ever")),
                 Next::Retry(id) => parked.retry(id).unwrap(),
                 Next::Cut => parked.cut(&OWNER, &policy(max_events), now_ms, 0).unwrap(),

@@ -84,13 +84,13 @@ impl Matching {
         &mut self,
         record: &LogRecord,
         counts: bool,
-        to: &mut Matched<'_>,
+        sink: &mut Matched<'_>,
     ) -> MatchedRecord {
         let (mut outstanding, mut usage) = (Outstanding::default(), Vec::new());
         for batch in &record.batches {
             let stores = self.context.stores.events.takes_batches();
             let place = match self.context.matchers.matcher(batch.customer) {
-                Some(matcher) => self.match_batch(batch, &matcher, to),
+                Some(matcher) => self.match_batch(batch, &matcher, sink),
                 None => {
                     self.count(batch, &[]);
                     MatchedBatch::AtOutlets(HandedOut { outstanding: 0, unmatched: all_of(batch) })
@@ -112,8 +112,8 @@ impl Matching {
                 if place.is_some() {
                     self.context.metrics().batches_out_of_time.increment(1);
                 }
-                to.commit.batch(NewBatch { batch: Arc::clone(batch), matched, place });
-                to.commit.settle(to.ticket, 1);
+                sink.commit.batch(NewBatch { batch: Arc::clone(batch), matched, place });
+                sink.commit.settle(sink.ticket, 1);
                 outstanding.events += 1;
             }
             outstanding.events += events;
@@ -129,22 +129,22 @@ impl Matching {
         &mut self,
         batch: &Arc<Batch>,
         matcher: &Arc<CustomerMatcher>,
-        to: &mut Matched<'_>,
+        sink: &mut Matched<'_>,
     ) -> MatchedBatch {
-        if let Some(matching) = self.match_in_log(batch, matcher, to) {
-            return MatchedBatch::AtOutlets(self.deliver(batch, matcher, matching, to));
+        if let Some(matching) = self.match_in_log(batch, matcher, sink) {
+            return MatchedBatch::AtOutlets(self.deliver(batch, matcher, matching, sink));
         }
-        match to.waiting.add(batch, to.commit, to.now_ms) {
+        match sink.waiting.add(batch, sink.commit, sink.now_ms) {
             Ok(()) => {
                 self.context.metrics().events_waiting.increment(u64::from(batch.len()));
-                to.commit.settle(to.ticket, 1);
+                sink.commit.settle(sink.ticket, 1);
                 MatchedBatch::Waits
             }
             Err(WaitingFull) => {
                 let mut matching = matcher.begin(batch);
                 matcher.give_up(batch, &mut matching, &mut self.tools);
                 matching.give_up_ordered(matcher);
-                MatchedBatch::AtOutlets(self.deliver(batch, matcher, matching, to))
+                MatchedBatch::AtOutlets(self.deliver(batch, matcher, matching, sink))
             }
         }
     }
@@ -154,38 +154,39 @@ impl Matching {
         &mut self,
         batch: &Batch,
         matcher: &CustomerMatcher,
-        to: &Matched<'_>,
+        sink: &Matched<'_>,
     ) -> Option<BatchMatching> {
         let mut matching = matcher.begin(batch);
         let events = matching.events_to_judge(batch);
         if events == 0 && matching.found_nothing() {
             return Some(matching);
         }
-        if to.waiting.holds(batch.customer, batch.lane()) {
+        if sink.waiting.holds(batch.customer, batch.lane()) {
             return None;
         }
         if events == 0 {
             return Some(matching);
         }
-        let MatchingPlace::InLog { steps_max } = self.shares.place(batch.customer, events, to.now_ms) else {
+        let MatchingPlace::InLog { steps_max } = self.shares.place(batch.customer, events, sink.now_ms)
+        else {
             return None;
         };
         let progress = matcher.advance_within(batch, &mut matching, &mut self.tools, steps_max);
-        self.shares.spend(batch.customer, matching.steps(), to.now_ms);
-        self.shares.learn(batch.customer, matching.judged().max(1), matching.steps(), to.now_ms);
+        self.shares.spend(batch.customer, matching.steps(), sink.now_ms);
+        self.shares.learn(batch.customer, matching.judged().max(1), matching.steps(), sink.now_ms);
         (progress == MatchingProgress::Done).then_some(matching)
     }
 
     /// Gives the matches of a batch that waited to the outlets.
-    pub(super) fn deliver_late(&mut self, late: MatchedLate, to: &mut Matched<'_>) -> usize {
+    pub(super) fn deliver_late(&mut self, late: MatchedLate, sink: &mut Matched<'_>) -> usize {
         let HandedOut { outstanding, unmatched } = match late.matched {
             Some((matcher, matching)) => {
-                self.shares.learn(late.waiting.customer, matching.judged(), matching.steps(), to.now_ms);
-                self.deliver(&late.batch, &matcher, matching, to)
+                self.shares.learn(late.waiting.customer, matching.judged(), matching.steps(), sink.now_ms);
+                self.deliver(&late.batch, &matcher, matching, sink)
             }
             None => HandedOut { outstanding: 0, unmatched: all_of(&late.batch) },
         };
-        self.usage.unmatched_late(&late.batch, &unmatched, to.now_ms, to.commit.beside_log());
+        self.usage.unmatched_late(&late.batch, &unmatched, sink.now_ms, sink.commit.beside_log());
         outstanding
     }
 
@@ -200,7 +201,7 @@ impl Matching {
         batch: &Arc<Batch>,
         matcher: &CustomerMatcher,
         matching: BatchMatching,
-        to: &mut Matched<'_>,
+        sink: &mut Matched<'_>,
     ) -> HandedOut {
         let costliest = matching.costliest(matcher);
         let found = matching.into_matches();
@@ -211,13 +212,13 @@ impl Matching {
             outstanding += events.len() + too_expensive.len() + unreadable.len();
             let id = listener.target.id();
             if !too_expensive.is_empty() {
-                self.give_up(batch, id, too_expensive, Undelivered::TooExpensive { costliest }, to);
+                self.give_up(batch, id, too_expensive, Undelivered::TooExpensive { costliest }, sink);
             }
             if !unreadable.is_empty() {
-                self.give_up(batch, id, unreadable, Undelivered::Unreadable, to);
+                self.give_up(batch, id, unreadable, Undelivered::Unreadable, sink);
             }
-            let slice = Slice { batch: Arc::clone(batch), events, ticket: to.ticket };
-            to.outlets.push(listener, slice, to.commit, to.now_ms);
+            let slice = Slice { batch: Arc::clone(batch), events, ticket: sink.ticket };
+            sink.outlets.push(listener, slice, sink.commit, sink.now_ms);
         }
         HandedOut { outstanding, unmatched }
     }
@@ -242,22 +243,22 @@ impl Matching {
         subscription: SubscriptionId,
         events: EventSet,
         why: Undelivered,
-        to: &mut Matched<'_>,
+        sink: &mut Matched<'_>,
     ) {
         let count = events.len();
         self.context.metrics().events_undecided.increment(count as u64);
         let owner = DeliveryOwner { customer: batch.customer, subscription };
-        let mut delivery = owner.delivery(vec![EventRef { batch: batch.id, events }], to.now_ms);
+        let mut delivery = owner.delivery(vec![EventRef { batch: batch.id, events }], sink.now_ms);
         delivery.last.error = Some(why.text(self.context.config.matching.event_steps_max));
-        delivery.last.at_ms = to.now_ms;
+        delivery.last.at_ms = sink.now_ms;
         let reason = why.reason();
         let (customer, accepted_ms) = (batch.customer, batch.id.ms());
-        let (at_ms, failed) = (to.now_ms, count as u32);
+        let (at_ms, failed) = (sink.now_ms, count as u32);
         let ended = EndedEvents { customer, subscription, accepted_ms, at_ms, delivered: 0, failed };
-        to.commit.count(to.ticket, ended);
+        sink.commit.count(sink.ticket, ended);
         self.context.metrics().ending(DeliveryEnding::GaveUp(reason), count);
-        settlement::give_up(to.commit, delivery, reason, HeldBy::Log, to.now_ms);
-        to.commit.settle(to.ticket, count);
+        settlement::give_up(sink.commit, delivery, reason, HeldBy::Log, sink.now_ms);
+        sink.commit.settle(sink.ticket, count);
     }
 }
 

@@ -196,7 +196,7 @@ fn items_of(slice: &Slice, policy: &BatchPolicy) -> (Vec<ParkedItem>, EventSet) 
         let has_room = |item: &ParkedItem| {
             item.events.len() < policy.max_events as usize && item.bytes + bytes < policy.max_bytes
         };
-        let open = last.get(&key).copied().filter(|at| has_room(&items[*at]));
+        let open = last.get(&key).copied().filter(|index| has_room(&items[*index]));
         let open = open.unwrap_or_else(|| {
             items.push(ParkedItem { key, batch: slice.batch.id, events: EventSet::new(), bytes: 0 });
             last.insert(key, items.len() - 1);

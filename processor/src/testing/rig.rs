@@ -39,12 +39,12 @@ pub(crate) fn quick() -> ProcessorConfig {
 
 /// Subscription `n` to all events, cut at `max_events`, retried at once.
 pub(crate) fn to(url: String, n: u128, max_events: u32) -> Subscription {
-    let mut to = subscription(n);
-    to.webhook_url = url;
-    to.batch.max_events = max_events;
-    to.batch.max_wait_ms = 1;
-    to.retry.max_delay_s = 0;
-    to
+    let mut subscription = subscription(n);
+    subscription.webhook_url = url;
+    subscription.batch.max_events = max_events;
+    subscription.batch.max_wait_ms = 1;
+    subscription.retry.max_delay_s = 0;
+    subscription
 }
 
 impl Rig {
@@ -139,8 +139,8 @@ impl Rig {
         let first = self.events;
         self.events += events;
         let envelopes: Vec<_> = (0..events)
-            .map(|at| {
-                let (event, n) = (id.event(at as u16), first + at);
+            .map(|index| {
+                let (event, n) = (id.event(index as u16), first + index);
                 ("a.b", format!(r#"{{"event_id":"{event}","payload":{{}},"n":{n}}}"#))
             })
             .collect();

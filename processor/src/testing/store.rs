@@ -89,22 +89,22 @@ struct MemoryState {
 
 impl MemoryState {
     /// Asserts that all batches up to a position are stored.
-    fn check_stored(&self, position: Position, what: &str) {
+    fn check_stored(&self, position: Position, fault: &str) {
         let passed = self.log.iter().filter_map(|item| match item {
             LogItem::Record(record) if record.position <= position => Some(&record.batches),
             _ => None,
         });
-        assert!(passed.flatten().all(|batch| self.batches.contains_key(&batch.id)), "{what}");
+        assert!(passed.flatten().all(|batch| self.batches.contains_key(&batch.id)), "{fault}");
     }
 }
 
 impl Memory {
-    fn guard(&self, what: &str) -> Result<(), PortError> {
+    fn guard(&self, attempted: &str) -> Result<(), PortError> {
         if !self.failing.load(Ordering::SeqCst) {
             return Ok(());
         }
         Err(PortError::Unavailable {
-            what: what.into(),
+            attempted: attempted.into(),
             class: FailureClass::Away,
             retry_after: Duration::from_millis(1),
             source: "the test says so".into(),
@@ -112,9 +112,9 @@ impl Memory {
     }
 
     /// Refuses a call for good if it has an item that the stores never take.
-    fn refuse(&self, what: &str, has_one: impl FnOnce(&NeverTakes) -> bool) -> Result<(), PortError> {
+    fn refuse(&self, attempted: &str, has_one: impl FnOnce(&NeverTakes) -> bool) -> Result<(), PortError> {
         match has_one(&self.never_takes.lock()) {
-            true => Err(PortError::failed(FailureClass::Refused, what, "the test says so")),
+            true => Err(PortError::failed(FailureClass::Refused, attempted, "the test says so")),
             false => Ok(()),
         }
     }

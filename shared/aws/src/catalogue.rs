@@ -121,9 +121,9 @@ impl PostgresCatalogue {
     /// # Errors
     /// If the database cannot be reached, or has another schema of that name.
     pub async fn migrate(&self) -> Result<bool, PortError> {
-        let what = "migrate the catalogue";
-        let port = |error: sqlx::Error| port_error(what, &error);
-        let mut connection = self.connection(what).await?;
+        let attempted = "migrate the catalogue";
+        let port = |error: sqlx::Error| port_error(attempted, &error);
+        let mut connection = self.connection(attempted).await?;
         let known: Option<String> = sqlx::query("SELECT to_regclass('_sqlx_migrations')::text")
             .fetch_one(&mut *connection)
             .await
@@ -135,7 +135,10 @@ impl PostgresCatalogue {
             before =
                 counted.fetch_one(&mut *connection).await.and_then(|row| row.try_get(0)).map_err(port)?;
         }
-        migrations().run(&mut *connection).await.map_err(|error| errors::migration_error(what, error))?;
+        migrations()
+            .run(&mut *connection)
+            .await
+            .map_err(|error| errors::migration_error(attempted, error))?;
         Ok((before as usize) < migrations().iter().count())
     }
 
@@ -202,12 +205,15 @@ async fn lock(connection: &mut PgConnection) -> Result<i64, PortError> {
 }
 
 /// Ends a call that takes too long.
-async fn within<T, E: From<PortError>>(what: &str, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    tokio::time::timeout(CALL_WITHIN, call).await.unwrap_or_else(|_elapsed| Err(silent(what).into()))
+async fn within<T, E: From<PortError>>(
+    attempted: &str,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::time::timeout(CALL_WITHIN, call).await.unwrap_or_else(|_elapsed| Err(silent(attempted).into()))
 }
 
-fn silent(what: &str) -> PortError {
-    PortError::failed(FailureClass::Ambiguous, what, format!("no answer within {CALL_WITHIN:?}"))
+fn silent(attempted: &str) -> PortError {
+    PortError::failed(FailureClass::Ambiguous, attempted, format!("no answer within {CALL_WITHIN:?}"))
 }
 
 /// Makes a change inside a transaction. Returns whether anything changed.
@@ -241,19 +247,19 @@ async fn make(
 }
 
 async fn row(connection: &mut PgConnection, key: CatalogueRowKey) -> Result<Option<CatalogueRow>, PortError> {
-    let what = "read the catalogue";
+    let attempted = "read the catalogue";
     let found =
         sqlx::query("SELECT slot, id, revision, body FROM catalogue_rows WHERE slot = $1 AND id = $2")
             .bind(key.0.as_str())
             .bind(&key.1[..])
             .fetch_optional(connection)
             .await
-            .map_err(|error| port_error(what, &error))?;
+            .map_err(|error| port_error(attempted, &error))?;
     found.map(|row| decode(&row)).transpose()
 }
 
 fn decode(row: &sqlx::postgres::PgRow) -> Result<CatalogueRow, PortError> {
-    let what = "read the catalogue";
+    let attempted = "read the catalogue";
     let read = || -> Result<_, sqlx::Error> {
         Ok((
             row.try_get::<&str, _>(0)?,
@@ -262,8 +268,8 @@ fn decode(row: &sqlx::postgres::PgRow) -> Result<CatalogueRow, PortError> {
             row.try_get(3)?,
         ))
     };
-    let (slot, id, revision, body) = read().map_err(|error| port_error(what, &error))?;
-    let damaged = |detail: String| PortError::Damaged { what: what.to_owned(), detail };
+    let (slot, id, revision, body) = read().map_err(|error| port_error(attempted, &error))?;
+    let damaged = |detail: String| PortError::Damaged { attempted: attempted.to_owned(), detail };
     let slot = RowSlot::parse(slot).ok_or_else(|| damaged(format!("there is no slot `{slot}`")))?;
     let id = id.try_into().map_err(|_other| damaged("an id is not 16 bytes long".into()))?;
     StoredRow { slot, id, revision: revision as u64, body }.decode().map_err(damaged)
@@ -305,9 +311,9 @@ impl Catalogue for PostgresCatalogue {
     }
 
     async fn changes(&self, since: Revision) -> Result<Changes, PortError> {
-        let what = "read the catalogue's changes";
+        let attempted = "read the catalogue's changes";
         let found = async {
-            let mut connection = self.connection(what).await?;
+            let mut connection = self.connection(attempted).await?;
             self.check_schema(&mut connection).await?;
             // One statement reads one snapshot; each change leaves a row with its revision.
             let found = sqlx::query(
@@ -315,9 +321,9 @@ impl Catalogue for PostgresCatalogue {
             )
             .bind(since.0 as i64)
             .fetch_all(&mut *connection);
-            found.await.map_err(|error| port_error(what, &error))
+            found.await.map_err(|error| port_error(attempted, &error))
         };
-        let found = within(what, found).await?;
+        let found = within(attempted, found).await?;
         let mut changes = Changes { revision: since, ..Changes::default() };
         for row in &found {
             let revision: i64 = row.try_get(2).map_err(|error| port_error("read the catalogue", &error))?;
@@ -337,19 +343,19 @@ impl Catalogue for PostgresCatalogue {
     }
 
     async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, PortError> {
-        let what = "read the audit log";
+        let attempted = "read the audit log";
         let read = async {
-            let mut connection = self.connection(what).await?;
+            let mut connection = self.connection(attempted).await?;
             audit::read(&mut connection, &query).await
         };
-        within(what, read).await
+        within(attempted, read).await
     }
 
     async fn trim_audit(&self, retention: AuditRetention) -> Result<u64, PortError> {
-        let what = "trim the audit log";
+        let attempted = "trim the audit log";
         let trimmed = async {
-            let port = |error: sqlx::Error| port_error(what, &error);
-            let mut connection = self.connection(what).await?;
+            let port = |error: sqlx::Error| port_error(attempted, &error);
+            let mut connection = self.connection(attempted).await?;
             let mut transaction = connection.begin().await.map_err(port)?;
             if !audit::may_trim(&mut transaction).await? {
                 return Ok(0);
@@ -358,6 +364,6 @@ impl Catalogue for PostgresCatalogue {
             transaction.commit().await.map_err(port)?;
             Ok(removed)
         };
-        within(what, trimmed).await
+        within(attempted, trimmed).await
     }
 }

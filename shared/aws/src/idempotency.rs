@@ -155,22 +155,22 @@ impl Idempotency for RedisIdempotency {
         body: KeyHash,
         _now_ms: u64,
     ) -> Result<ClaimOutcome, PortError> {
-        let what = "claim an idempotency key";
+        let attempted = "claim an idempotency key";
         let key = (customer, key);
         if self.held.lock().is_full(Instant::now()) {
-            return Err(PortError::failed(FailureClass::Busy, what, "too many keys are in flight"));
+            return Err(PortError::failed(FailureClass::Busy, attempted, "too many keys are in flight"));
         }
         let held = HeldClaim { token: format!("{:032x}", random_u128()), body };
         let args = vec![pending(&held), self.lease.as_millis().to_string()];
         let known: Option<String> =
-            self.run(CLAIM, &key, args).await.map_err(|error| port_error(what, &error))?;
+            self.run(CLAIM, &key, args).await.map_err(|error| port_error(attempted, &error))?;
         match known {
             None => {
                 self.held.lock().insert(key, held, Instant::now());
                 Ok(ClaimOutcome::Claimed)
             }
             Some(value) => outcome(&value, body).ok_or_else(|| PortError::Damaged {
-                what: what.into(),
+                attempted: attempted.into(),
                 detail: format!("{} is not a claim", name(&key)),
             }),
         }

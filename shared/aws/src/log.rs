@@ -290,7 +290,7 @@ impl Log for KinesisLog {
     async fn lanes(&self, shard: &ShardId) -> Result<Vec<Lane>, PortError> {
         let found = self.describe().await?.into_iter().find(|info| info.id == *shard);
         let found = found.ok_or_else(|| PortError::Damaged {
-            what: format!("find the lanes of shard {shard}"),
+            attempted: format!("find the lanes of shard {shard}"),
             detail: "the stream has no such shard".into(),
         })?;
         Ok(found.lanes(self.lanes).collect())

@@ -28,7 +28,7 @@ fn variable(name: &str) -> String {
 
 /// The stand-ins, with names that no other test uses.
 fn config() -> AwsConfig {
-    let name = |what: &str| format!("{what}-{:012x}", random_u128() as u64 >> 16);
+    let name = |prefix: &str| format!("{prefix}-{:012x}", random_u128() as u64 >> 16);
     AwsConfig {
         region: "us-east-1".into(),
         kinesis_endpoint: variable("KINESIS_ENDPOINT"),

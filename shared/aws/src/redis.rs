@@ -30,8 +30,8 @@ impl Redis {
     /// # Errors
     /// If the URL is not valid, or a file of the login or of certificates cannot be used.
     pub fn new(config: &AwsConfig, health: Arc<DependencyHealth>) -> Result<Self, PortError> {
-        let what = "connect to Redis";
-        let failed = |error: Error| PortError::unavailable(what, error);
+        let attempted = "connect to Redis";
+        let failed = |error: Error| PortError::unavailable(attempted, error);
         let (login, mut redis) = RedisLogin::new(config)?;
         if let Some(file) = &config.redis_ca_file
             && redis.tls.is_some()

@@ -71,8 +71,8 @@ impl RefusedItems {
         // If the table refuses even this, the table is wrong and not the item: nothing is
         // dropped, and the caller tries again.
         if let Some(piece) = written.refused.pop() {
-            let what = "set a refused item aside";
-            return Err(PortError::failed(FailureClass::Denied, what, piece.reason));
+            let attempted = "set a refused item aside";
+            return Err(PortError::failed(FailureClass::Denied, attempted, piece.reason));
         }
         let key = put_item(&refused.write).and_then(ItemKey::in_item).map(|key| key.to_string());
         let key = key.unwrap_or_default();

@@ -87,14 +87,14 @@ impl ItemTable {
         key: ItemKey,
         projection: Option<&str>,
     ) -> Result<Option<Item>, PortError> {
-        let what = format!("read item {key}");
+        let attempted = format!("read item {key}");
         let request = self.client.get_item().table_name(&self.name).consistent_read(true);
         let names = projection.filter(|wanted| wanted.contains("#ttl"));
         let request = request
             .set_key(Some(key.into_item()))
             .set_projection_expression(projection.map(Into::into))
             .set_expression_attribute_names(names.map(|_| HashMap::from([("#ttl".into(), "ttl".into())])));
-        Ok(request.send().await.map_err(|error| failure::port_error(what, &error))?.item)
+        Ok(request.send().await.map_err(|error| failure::port_error(attempted, &error))?.item)
     }
 
     /// Puts an item unless there is one with its key.
@@ -140,7 +140,7 @@ impl ItemTable {
 
     /// Updates an item, which is made if it is missing. Returns its attributes before the update.
     pub(crate) async fn update(&self, key: ItemKey, update: ItemUpdate) -> Result<Item, PortError> {
-        let what = format!("update item {key}");
+        let attempted = format!("update item {key}");
         let request = self.client.update_item().table_name(&self.name);
         let request = request
             .set_key(Some(key.into_item()))
@@ -148,16 +148,16 @@ impl ItemTable {
             .set_expression_attribute_names(Some(update.names))
             .set_expression_attribute_values(Some(update.values))
             .return_values(ReturnValue::AllOld);
-        let answer = request.send().await.map_err(|error| failure::port_error(what, &error))?;
+        let answer = request.send().await.map_err(|error| failure::port_error(attempted, &error))?;
         Ok(answer.attributes.unwrap_or_default())
     }
 
     /// Deletes an item. Returns it, if it existed.
     pub(crate) async fn delete(&self, key: ItemKey) -> Result<Option<Item>, PortError> {
-        let what = format!("delete item {key}");
+        let attempted = format!("delete item {key}");
         let request = self.client.delete_item().table_name(&self.name).return_values(ReturnValue::AllOld);
         let sent = request.set_key(Some(key.into_item())).send().await;
-        let answer = sent.map_err(|error| failure::port_error(what, &error))?;
+        let answer = sent.map_err(|error| failure::port_error(attempted, &error))?;
         Ok(answer.attributes.filter(|old| !old.is_empty()))
     }
 
@@ -178,8 +178,8 @@ impl ItemTable {
             .scan_index_forward(ascending)
             .set_limit(limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)))
             .set_exclusive_start_key(from);
-        let what = || format!("query {}", range.partition);
-        let answer = request.send().await.map_err(|error| failure::port_error(what(), &error))?;
+        let attempted = || format!("query {}", range.partition);
+        let answer = request.send().await.map_err(|error| failure::port_error(attempted(), &error))?;
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
         Ok(ItemPage { items: answer.items.unwrap_or_default(), next })
     }

@@ -143,11 +143,11 @@ impl Directory {
     /// # Errors
     /// If the catalogue cannot be read, or the refresher has ended.
     pub async fn refresh(&self) -> Result<(), PortError> {
-        let what = "refreshing the directory";
-        let closed = || PortError::Closed { what: what.to_owned() };
+        let attempted = "refreshing the directory";
+        let closed = || PortError::Closed { attempted: attempted.to_owned() };
         let (reply, answer) = oneshot::channel();
         self.refreshes.send(reply).await.map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?.map_err(|text| PortError::unavailable(what, text))
+        answer.await.map_err(|_| closed())?.map_err(|text| PortError::unavailable(attempted, text))
     }
 
     /// Returns once the directory is no older than `age`.

@@ -141,8 +141,8 @@ impl Sealer {
 
     fn from_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, SealError> {
         let mut keys: Vec<SealingKey> = Vec::new();
-        for (at, line) in lines.into_iter().enumerate() {
-            let key = parse(line).ok_or(SealError::BadKey { number: at + 1 })?;
+        for (index, line) in lines.into_iter().enumerate() {
+            let key = parse(line).ok_or(SealError::BadKey { number: index + 1 })?;
             if keys.iter().any(|known| known.id == key.id) {
                 return Err(SealError::SameId(key.id));
             }

@@ -122,11 +122,11 @@ impl SqliteCatalogue {
 
     async fn ask<T>(
         &self,
-        what: &str,
+        attempted: &str,
         request: CatalogueRequest,
         answer: oneshot::Receiver<T>,
     ) -> Result<T, PortError> {
-        let closed = || PortError::Closed { what: what.to_owned() };
+        let closed = || PortError::Closed { attempted: attempted.to_owned() };
         self.requests.send(request).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())
     }

@@ -20,7 +20,7 @@ impl DiskReads {
     /// ends, and counts as running until then.
     pub(crate) async fn run<R: Send + 'static>(
         &self,
-        what: &'static str,
+        attempted: &'static str,
         read: impl FnOnce() -> Result<R, PortError> + Send + 'static,
     ) -> Result<R, PortError> {
         let permit = self.0.clone().acquire_owned().await.expect("the semaphore is never closed");
@@ -29,6 +29,6 @@ impl DiskReads {
             drop(permit);
             result
         });
-        done.await.unwrap_or_else(|error| Err(PortError::unavailable(what, error)))
+        done.await.unwrap_or_else(|error| Err(PortError::unavailable(attempted, error)))
     }
 }

@@ -84,8 +84,8 @@ impl EmbeddedEngine {
         let opened = tokio::task::spawn_blocking(move || {
             match Self::open_blocking(&path, settings.clone()) {
                 // The damaged cache is marked now, so the second attempt makes it anew from the ledger.
-                Err(OpenEngineError::Port(PortError::Damaged { what, detail })) => {
-                    tracing::error!(what, detail, "the state cannot be read; opening it once more");
+                Err(OpenEngineError::Port(PortError::Damaged { attempted, detail })) => {
+                    tracing::error!(attempted, detail, "the state cannot be read; opening it once more");
                     Self::open_blocking(&path, settings)
                 }
                 opened => opened,

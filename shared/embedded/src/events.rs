@@ -186,9 +186,9 @@ impl EventStore for EmbeddedEvents {
                 let key = keys::ack(customer, batch);
                 let mut acks = decode_acks(staged.get(&key)?)?;
                 match acks.binary_search_by_key(&event.index(), |(index, _)| *index) {
-                    Ok(at) => outcomes.push(AckOutcome::Already(acks[at].1)),
-                    Err(at) => {
-                        acks.insert(at, (event.index(), now_ms));
+                    Ok(place) => outcomes.push(AckOutcome::Already(acks[place].1)),
+                    Err(place) => {
+                        acks.insert(place, (event.index(), now_ms));
                         staged.put(key, keys::encode(&acks));
                         outcomes.push(AckOutcome::Acknowledged);
                     }

@@ -92,10 +92,10 @@ mod tests {
         assert_eq!(FrameHeader::find(&bytes, 72), FoundFrame::Damage);
         assert_eq!(FrameHeader::find(&[0; FRAME_HEADER_LEN], 64), FoundFrame::Nothing);
         assert_eq!(header.next_lsn(), 104);
-        for at in 0..FRAME_HEADER_LEN {
+        for offset in 0..FRAME_HEADER_LEN {
             let mut bad = bytes;
-            bad[at] ^= 1;
-            assert_eq!(FrameHeader::find(&bad, 64), FoundFrame::Damage, "byte {at}");
+            bad[offset] ^= 1;
+            assert_eq!(FrameHeader::find(&bad, 64), FoundFrame::Damage, "byte {offset}");
         }
     }
 }

@@ -33,10 +33,10 @@ pub fn segment(bytes: &[u8]) {
     read_segment(&bytes);
 }
 
-/// Writes the checksum of the `len` bytes at `at` behind them.
-fn seal(bytes: &mut [u8], at: usize, len: usize) {
-    let crc = crc32c::crc32c(&bytes[at..at + len]);
-    bytes[at + len..at + len + 4].copy_from_slice(&crc.to_le_bytes());
+/// Writes the checksum of the `len` bytes at `offset` behind them.
+fn seal(bytes: &mut [u8], offset: usize, len: usize) {
+    let crc = crc32c::crc32c(&bytes[offset..offset + len]);
+    bytes[offset + len..offset + len + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
 fn read_segment(bytes: &[u8]) {
@@ -49,15 +49,15 @@ fn read_segment(bytes: &[u8]) {
     std::fs::write(dir.join(format!("{:020}.seg", 0)), bytes).expect("a scratch directory");
     let opened = LogSegments::open(&dir);
     if let Ok((segments, _)) = &opened {
-        let mut at = 0;
+        let mut lsn = 0;
         for step in 0.. {
             assert!(step < STEPS_MAX, "reading does not end");
-            let next = match segments.read(at) {
+            let next = match segments.read(lsn) {
                 Ok(LogStep::Frame { next, .. } | LogStep::Damaged { next, .. }) => next,
                 Ok(LogStep::End) | Err(_) => break,
             };
-            assert!(next > at, "reading goes backwards, from {at} to {next}");
-            at = next;
+            assert!(next > lsn, "reading goes backwards, from {lsn} to {next}");
+            lsn = next;
         }
     }
     std::fs::remove_dir_all(&dir).ok();

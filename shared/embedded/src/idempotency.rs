@@ -140,7 +140,7 @@ impl EmbeddedIdempotency {
         let oldest = self.pending.lock().oldest();
         let reached = {
             let mut mark = self.mark.lock();
-            let reached = mark.take_if(|(at, _)| oldest.is_none_or(|oldest| *at < oldest));
+            let reached = mark.take_if(|(marked, _)| oldest.is_none_or(|oldest| *marked < oldest));
             mark.get_or_insert((now, ends));
             reached
         };

@@ -77,9 +77,9 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_allocvec(value).expect("stored values are plain data")
 }
 
-pub(super) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, PortError> {
+pub(super) fn decode<T: DeserializeOwned>(attempted: &str, bytes: &[u8]) -> Result<T, PortError> {
     postcard::from_bytes(bytes).map_err(|error| PortError::Damaged {
-        what: what.to_owned(),
+        attempted: attempted.to_owned(),
         detail: format!("a stored value does not read back: {error}"),
     })
 }

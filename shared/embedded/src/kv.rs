@@ -291,7 +291,7 @@ fn staged_job<R: Send + 'static>(
 const COMMIT: &str = "commit a change of state";
 
 fn closed() -> PortError {
-    PortError::Closed { what: COMMIT.into() }
+    PortError::Closed { attempted: COMMIT.into() }
 }
 
 fn refused(detail: &str) -> PortError {

@@ -98,7 +98,7 @@ impl EmbeddedLog {
     fn shard(&self, id: &ShardId) -> Result<&Arc<LogShard>, PortError> {
         let shard = self.shards.iter().find(|shard| shard.id == *id);
         shard.ok_or_else(|| PortError::Damaged {
-            what: format!("read shard {id}"),
+            attempted: format!("read shard {id}"),
             detail: "the log has no such shard".into(),
         })
     }
@@ -185,7 +185,9 @@ impl Log for EmbeddedLog {
             }
             match tokio::time::timeout_at(deadline, end.changed()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_closed)) => return Err(PortError::Closed { what: format!("read {}", shard.id) }),
+                Ok(Err(_closed)) => {
+                    return Err(PortError::Closed { attempted: format!("read {}", shard.id) });
+                }
                 Err(_elapsed) => return Ok(LogPage { at_end: true, ..LogPage::default() }),
             }
         }

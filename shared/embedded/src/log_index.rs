@@ -39,20 +39,20 @@ pub(crate) struct LogIndex {
 impl LogIndex {
     /// Reads the times of each segment's index, and builds the indexes that are missing.
     pub(crate) fn open(segments: Arc<LogSegments>) -> io::Result<Self> {
-        let this = Self { segments, entries: RwLock::default(), loaded: Mutex::default() };
-        let all = this.segments.all();
+        let opened = Self { segments, entries: RwLock::default(), loaded: Mutex::default() };
+        let all = opened.segments.all();
         for (i, segment) in all.iter().enumerate() {
             let open = i + 1 == all.len();
             let (times, open) = if open {
-                let index = SegmentIndex::scan(&this.segments, segment.base, segment.end())?;
+                let index = SegmentIndex::scan(&opened.segments, segment.base, segment.end())?;
                 (index.times(), Some(index))
             } else {
-                (this.sealed_times(segment.base)?, None)
+                (opened.sealed_times(segment.base)?, None)
             };
             let (min_ms, max_ms) = times;
-            this.entries.write().push(IndexedSegment { base: segment.base, min_ms, max_ms, open });
+            opened.entries.write().push(IndexedSegment { base: segment.base, min_ms, max_ms, open });
         }
-        Ok(this)
+        Ok(opened)
     }
 
     /// The largest id time in the log.

@@ -60,7 +60,7 @@ struct StoredValue<'a> {
 fn parse(bytes: &[u8]) -> Result<StoredValue<'_>, PortError> {
     let head = |mut reader: BytesReader<'_>| Ok((reader.u64()?, reader.u64()?));
     let (expires_at_ms, needs_from_ms) = head(BytesReader::new(bytes)).map_err(|error: TooShort| {
-        PortError::Damaged { what: "read a row".into(), detail: error.to_string() }
+        PortError::Damaged { attempted: "read a row".into(), detail: error.to_string() }
     })?;
     Ok(StoredValue { expires_at_ms, needs_from_ms, value: &bytes[HEAD..] })
 }
@@ -73,8 +73,8 @@ impl StoredValue<'_> {
 
 fn full_key(partition: &str, key: &[u8]) -> Result<Vec<u8>, PortError> {
     if partition.len() > NAME_BYTES_MAX || key.len() > NAME_BYTES_MAX {
-        let what = format!("a row of partition {partition}");
-        return Err(PortError::failed(FailureClass::Refused, what, "its name is too long"));
+        let attempted = format!("a row of partition {partition}");
+        return Err(PortError::failed(FailureClass::Refused, attempted, "its name is too long"));
     }
     let mut all = Vec::with_capacity(2 + partition.len() + key.len());
     all.extend_from_slice(&[KIND, partition.len() as u8]);
@@ -87,8 +87,8 @@ fn full_key(partition: &str, key: &[u8]) -> Result<Vec<u8>, PortError> {
 fn encode(row: &NewRow) -> Result<(Vec<u8>, Vec<u8>), PortError> {
     let key = full_key(&row.partition, &row.key)?;
     if row.value.len() > VALUE_BYTES_MAX {
-        let what = format!("a row of partition {}", row.partition);
-        return Err(PortError::failed(FailureClass::Refused, what, "its value is too large"));
+        let attempted = format!("a row of partition {}", row.partition);
+        return Err(PortError::failed(FailureClass::Refused, attempted, "its value is too large"));
     }
     let mut value = Vec::with_capacity(HEAD + row.value.len());
     value.extend_from_slice(&row.expires_at_ms.unwrap_or(0).to_le_bytes());

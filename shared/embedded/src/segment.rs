@@ -184,26 +184,26 @@ impl LogSegment {
     /// The LSN behind the last byte that is not zero, from `from` on.
     pub(crate) fn last_written(&self, from: u64) -> io::Result<u64> {
         let mut bytes = vec![0; 1 << 20];
-        let (mut at, mut last) = (from - self.base, from);
+        let (mut offset, mut last) = (from - self.base, from);
         loop {
-            let read = read_up_to(&self.file, &mut bytes, at)?;
+            let read = read_up_to(&self.file, &mut bytes, offset)?;
             if read == 0 {
                 return Ok(last);
             }
             if let Some(i) = bytes[..read].iter().rposition(|byte| *byte != 0) {
-                last = self.base + at + i as u64 + 1;
+                last = self.base + offset + i as u64 + 1;
             }
-            at += read as u64;
+            offset += read as u64;
         }
     }
 }
 
-/// Reads into `bytes` from byte `at` of the file, up to the file's end. Returns
+/// Reads into `bytes` from byte `offset` of the file, up to the file's end. Returns
 /// how many bytes were read.
-pub(crate) fn read_up_to(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+pub(crate) fn read_up_to(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {
-        match file.read_at(&mut bytes[read..], at + read as u64)? {
+        match file.read_at(&mut bytes[read..], offset + read as u64)? {
             0 => break,
             n => read += n,
         }

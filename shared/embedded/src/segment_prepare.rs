@@ -70,8 +70,8 @@ impl Preparer {
             changed: Condvar::new(),
             stopped: AtomicBool::new(false),
         });
-        let this = shared.clone();
-        let thread = std::thread::Builder::new().name("sluice-prepare".into()).spawn(move || this.run())?;
+        let worker = shared.clone();
+        let thread = std::thread::Builder::new().name("sluice-prepare".into()).spawn(move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -195,14 +195,14 @@ impl PreparerShared {
         let file = page_file::open(&mut options, path)?;
         let mut buffer = PageBuffer::default();
         let zeros = buffer.room(ZEROS_LEN);
-        let mut at = 0;
-        while at < size {
+        let mut offset = 0;
+        while offset < size {
             if self.stopped.load(Ordering::Acquire) {
                 return Err(io::Error::other("the log is closed"));
             }
-            let len = ZEROS_LEN.min((size - at) as usize);
-            file.write_all_at(&zeros[..len], at)?;
-            at += len as u64;
+            let len = ZEROS_LEN.min((size - offset) as usize);
+            file.write_all_at(&zeros[..len], offset)?;
+            offset += len as u64;
         }
         file.sync_all()
     }

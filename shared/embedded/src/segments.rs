@@ -70,9 +70,9 @@ impl LogSegments {
             last.file.sync_data()?;
         }
         let (bounds, noted) = BoundsFile::open(dir)?;
-        let this = Self { dir: dir.to_owned(), by_base: RwLock::new(segments), bounds };
-        this.check_bounds(&noted, &mut recovered)?;
-        Ok((this, recovered))
+        let opened = Self { dir: dir.to_owned(), by_base: RwLock::new(segments), bounds };
+        opened.check_bounds(&noted, &mut recovered)?;
+        Ok((opened, recovered))
     }
 
     /// Compares the files with the note in `bounds`.

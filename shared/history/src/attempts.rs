@@ -83,7 +83,7 @@ impl StoredAttempt<'_> {
 }
 
 fn damaged(error: impl std::fmt::Display) -> PortError {
-    PortError::Damaged { what: "read attempts".into(), detail: error.to_string() }
+    PortError::Damaged { attempted: "read attempts".into(), detail: error.to_string() }
 }
 
 /// The attempts of a row, the oldest first.

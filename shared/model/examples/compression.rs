@@ -90,7 +90,7 @@ fn main() {
         for size in [1usize, 2, 5, 10, 25, 50, 100] {
             let (mut raw, mut packed, mut out) = (0, 0, Vec::new());
             // A stride that is no divisor mixes the types, as traffic does.
-            let order: Vec<_> = (0..events.len()).map(|at| &events[at * 101 % events.len()]).collect();
+            let order: Vec<_> = (0..events.len()).map(|index| &events[index * 101 % events.len()]).collect();
             for (number, chunk) in order.chunks(size).filter(|chunk| chunk.len() == size).enumerate() {
                 let batch = batch(chunk, number as u64);
                 raw += batch.body.len();

@@ -26,8 +26,8 @@ pub fn rfc3339(ms: u64) -> [u8; RFC3339_LEN] {
     let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
     let (year, month, day) = civil(days);
     let mut out = *b"0000-00-00T00:00:00.000Z";
-    let mut put = |at: usize, width: usize, mut value: u64| {
-        for i in (at..at + width).rev() {
+    let mut put = |offset: usize, width: usize, mut value: u64| {
+        for i in (offset..offset + width).rev() {
             out[i] = b'0' + (value % 10) as u8;
             value /= 10;
         }

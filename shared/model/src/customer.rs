@@ -91,7 +91,7 @@ impl ApiKey {
     /// True if requests with the key are accepted at `now_ms`.
     #[must_use]
     pub fn is_valid(&self, now_ms: u64) -> bool {
-        self.revoked_at_ms.is_none() && self.expires_at_ms.is_none_or(|at| now_ms < at)
+        self.revoked_at_ms.is_none() && self.expires_at_ms.is_none_or(|expiry_ms| now_ms < expiry_ms)
     }
 }
 

@@ -139,20 +139,20 @@ impl EventSet {
         let mut out = Self::new();
         let mut holes = other.runs.iter().peekable();
         for run in &self.runs {
-            let mut at = run.start;
-            while at < run.end {
-                while holes.peek().is_some_and(|hole| hole.end <= at) {
+            let mut start = run.start;
+            while start < run.end {
+                while holes.peek().is_some_and(|hole| hole.end <= start) {
                     holes.next();
                 }
                 match holes.peek() {
-                    Some(hole) if hole.start <= at => at = hole.end.min(run.end),
+                    Some(hole) if hole.start <= start => start = hole.end.min(run.end),
                     Some(hole) if hole.start < run.end => {
-                        out.push_run(at, hole.start);
-                        at = hole.start;
+                        out.push_run(start, hole.start);
+                        start = hole.start;
                     }
                     _ => {
-                        out.push_run(at, run.end);
-                        at = run.end;
+                        out.push_run(start, run.end);
+                        start = run.end;
                     }
                 }
             }

@@ -26,7 +26,7 @@ impl EventType {
     /// Whether both have the same content, apart from their times.
     #[must_use]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
-        let content = |of: &Self| (of.customer, of.enforce);
+        let content = |event_type: &Self| (event_type.customer, event_type.enforce);
         content(self) == content(other)
             && self.name == other.name
             && self.description == other.description

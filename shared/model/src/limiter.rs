@@ -134,9 +134,9 @@ mod tests {
             }
             for from in 0..passed.len() {
                 let mut sum = 0;
-                for (at, events) in &passed[from..] {
+                for (sent_ns, events) in &passed[from..] {
                     sum += events;
-                    let elapsed = u128::from(at - passed[from].0);
+                    let elapsed = u128::from(sent_ns - passed[from].0);
                     let share = (elapsed * u128::from(rate) / u128::from(SECOND_NS)) as u64;
                     let most = share + u64::from(rate).max(*events) + 1;
                     prop_assert!(sum <= most, "{} > {}", sum, most);

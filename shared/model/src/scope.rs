@@ -76,10 +76,10 @@ impl Scopes {
     /// These scopes.
     #[must_use]
     pub const fn of(scopes: &[Scope]) -> Self {
-        let (mut bits, mut at) = (0, 0);
-        while at < scopes.len() {
-            bits |= scopes[at].bit();
-            at += 1;
+        let (mut bits, mut index) = (0, 0);
+        while index < scopes.len() {
+            bits |= scopes[index].bit();
+            index += 1;
         }
         Self(bits)
     }

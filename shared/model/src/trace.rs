@@ -37,7 +37,7 @@ impl TraceParent {
             head[range].iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
         };
         let some = |range: std::ops::Range<usize>| head[range].iter().any(|byte| *byte != b'0');
-        let dashes = [2, 35, 52].into_iter().all(|at| head[at] == b'-');
+        let dashes = [2, 35, 52].into_iter().all(|offset| head[offset] == b'-');
         let version = &head[..2];
         let ends = match version {
             b"00" => value.len() == LEN,

@@ -76,10 +76,10 @@ impl LostDependency {
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
     /// The same call may succeed later.
-    #[error("{what}: {class}: {source}")]
+    #[error("{attempted}: {class}: {source}")]
     Unavailable {
         /// What was attempted, on which id.
-        what: String,
+        attempted: String,
         /// Any class but [`FailureClass::Refused`].
         class: FailureClass,
         /// How long to wait before the next attempt.
@@ -88,26 +88,26 @@ pub enum PortError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store will never take this call as it is. Nothing was done.
-    #[error("{what}: refused: {source}")]
+    #[error("{attempted}: refused: {source}")]
     Refused {
         /// What was attempted, on which id.
-        what: String,
+        attempted: String,
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Stored bytes are damaged; trying again will not help.
-    #[error("{what}: stored data is damaged: {detail}")]
+    #[error("{attempted}: stored data is damaged: {detail}")]
     Damaged {
         /// What was attempted, on which id.
-        what: String,
+        attempted: String,
         /// The file, place and finding.
         detail: String,
     },
     /// The store is shutting down.
-    #[error("{what}: the store is closed")]
+    #[error("{attempted}: the store is closed")]
     Closed {
         /// What was attempted.
-        what: String,
+        attempted: String,
     },
 }
 
@@ -115,31 +115,31 @@ impl PortError {
     /// A failure of the given class.
     pub fn failed(
         class: FailureClass,
-        what: impl Into<String>,
+        attempted: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        let (what, source) = (what.into(), source.into());
+        let (attempted, source) = (attempted.into(), source.into());
         match class {
-            FailureClass::Refused => Self::Refused { what, source },
-            class => Self::Unavailable { what, class, retry_after: class.retry_after(), source },
+            FailureClass::Refused => Self::Refused { attempted, source },
+            class => Self::Unavailable { attempted, class, retry_after: class.retry_after(), source },
         }
     }
 
     /// A store that does not answer.
     pub fn unavailable(
-        what: impl Into<String>,
+        attempted: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::failed(FailureClass::Away, what, source)
+        Self::failed(FailureClass::Away, attempted, source)
     }
 
     /// Stored data that a newer version of Sluice wrote. It is not damaged: it must be neither
     /// passed nor given up, and a newer process can read it.
     pub fn newer(
-        what: impl Into<String>,
+        attempted: impl Into<String>,
         finding: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::failed(FailureClass::Denied, what, finding)
+        Self::failed(FailureClass::Denied, attempted, finding)
     }
 
     /// The class of the failure.

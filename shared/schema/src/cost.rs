@@ -79,23 +79,23 @@ impl SchemaCost {
         let order = in_place_order(graph)?;
         let heights = in_place_heights(graph, &order);
         check_asked_again(graph, &order)?;
-        let factor = |at: usize| if graph.nodes[at].own.asks_again { 2 + heights[at] } else { 1 };
+        let factor = |index: usize| if graph.nodes[index].own.asks_again { 2 + heights[index] } else { 1 };
         let mut by_depth = [ValueCost::default(); DEPTHS];
         let mut above = vec![ValueCost::default(); graph.nodes.len()];
         let mut nested = vec![0_u64; graph.nodes.len()];
         for (depth, most) in by_depth.iter_mut().enumerate() {
             let (mut now, mut chains) = (above.clone(), nested.clone());
-            for at in order.iter().copied() {
-                let schema = &graph.nodes[at];
+            for index in order.iter().copied() {
+                let schema = &graph.nodes[index];
                 let inside = match depth {
                     0 => ValueCost::of(schema),
                     _ => inside(schema, &above),
                 };
-                let in_place = schema.in_place.iter().fold(inside, |sum, at| sum.and(now[*at]));
-                now[at] = in_place.times(factor(at));
-                let beside = schema.in_place.iter().map(|at| chains[*at]);
-                let below = all_inside(schema).map(|at| if depth == 0 { 0 } else { nested[at] });
-                chains[at] = 1 + beside.chain(below).max().unwrap_or(0);
+                let in_place = schema.in_place.iter().fold(inside, |sum, index| sum.and(now[*index]));
+                now[index] = in_place.times(factor(index));
+                let beside = schema.in_place.iter().map(|index| chains[*index]);
+                let below = all_inside(schema).map(|index| if depth == 0 { 0 } else { nested[index] });
+                chains[index] = 1 + beside.chain(below).max().unwrap_or(0);
             }
             (*most, above, nested) = (now[0], now, chains);
             if most.checks > value_checks_max {
@@ -131,8 +131,8 @@ impl SchemaCost {
 
 /// The cost of the schemas of a member or of an item, whichever is higher.
 fn inside(schema: &Subschema, above: &[ValueCost]) -> ValueCost {
-    let any = |all: &[usize]| all.iter().fold(ValueCost::default(), |most, at| most.or(above[*at]));
-    let all = |all: &[usize]| all.iter().fold(ValueCost::default(), |sum, at| sum.and(above[*at]));
+    let any = |all: &[usize]| all.iter().fold(ValueCost::default(), |most, index| most.or(above[*index]));
+    let all = |all: &[usize]| all.iter().fold(ValueCost::default(), |sum, index| sum.and(above[*index]));
     let member = any(&schema.named).or(any(&schema.other_members)).and(all(&schema.each_member));
     let item = any(&schema.placed).and(all(&schema.each_item));
     member.or(item)
@@ -163,11 +163,11 @@ fn in_place_order(graph: &SchemaGraph) -> Result<Vec<usize>, SchemaFault> {
             marks[start] = VisitMark::Open;
             open.push((start, 0));
         }
-        while let Some((at, seen)) = open.last_mut() {
-            let schema = &graph.nodes[*at];
+        while let Some((index, seen)) = open.last_mut() {
+            let schema = &graph.nodes[*index];
             let Some(next) = schema.in_place.get(*seen).copied() else {
-                marks[*at] = VisitMark::Done;
-                order.push(*at);
+                marks[*index] = VisitMark::Done;
+                order.push(*index);
                 open.pop();
                 continue;
             };
@@ -192,9 +192,9 @@ fn in_place_order(graph: &SchemaGraph) -> Result<Vec<usize>, SchemaFault> {
 /// For each schema, how many look at the same value inside each other below it.
 fn in_place_heights(graph: &SchemaGraph, order: &[usize]) -> Vec<u64> {
     let mut heights = vec![0; graph.nodes.len()];
-    for at in order.iter().copied() {
-        let below = graph.nodes[at].in_place.iter().map(|at| heights[*at] + 1);
-        heights[at] = below.max().unwrap_or(0);
+    for index in order.iter().copied() {
+        let below = graph.nodes[index].in_place.iter().map(|index| heights[*index] + 1);
+        heights[index] = below.max().unwrap_or(0);
     }
     heights
 }
@@ -203,11 +203,11 @@ fn in_place_heights(graph: &SchemaGraph, order: &[usize]) -> Vec<u64> {
 fn check_asked_again(graph: &SchemaGraph, order: &[usize]) -> Result<(), SchemaFault> {
     let mut beside = vec![1_u64; graph.nodes.len()];
     let mut asked_again = 0_u64;
-    for at in order.iter().copied() {
-        let schema = &graph.nodes[at];
-        beside[at] = schema.in_place.iter().fold(1, |sum, at| sum.saturating_add(beside[*at]));
+    for index in order.iter().copied() {
+        let schema = &graph.nodes[index];
+        beside[index] = schema.in_place.iter().fold(1, |sum, index| sum.saturating_add(beside[*index]));
         if schema.own.asks_again {
-            asked_again = asked_again.saturating_add(beside[at]);
+            asked_again = asked_again.saturating_add(beside[index]);
         }
         if asked_again > ASKED_AGAIN_MAX {
             let message = format!("`unevaluated…` would look at more than {ASKED_AGAIN_MAX} schemas again");

@@ -93,13 +93,13 @@ pub(crate) fn walk(root: &Value, limits: &SchemaLimits) -> Result<SchemaGraph, S
     };
     walk.node(String::new(), root)?;
     loop {
-        while let Some((at, schema)) = walk.found.pop() {
-            walk.read(at, schema)?;
+        while let Some((index, schema)) = walk.found.pop() {
+            walk.read(index, schema)?;
         }
         // A `$ref` may lead to a schema to which nothing else leads.
-        let Some((at, reference)) = walk.references.pop() else { break };
-        let target = walk.resolve(at, reference)?;
-        walk.nodes[at].in_place.push(target);
+        let Some((index, reference)) = walk.references.pop() else { break };
+        let target = walk.resolve(index, reference)?;
+        walk.nodes[index].in_place.push(target);
     }
     Ok(SchemaGraph { nodes: walk.nodes })
 }
@@ -120,22 +120,22 @@ impl<'a> SchemaWalk<'a> {
                 format!("there are more than {max} schemas inside the schema"),
             ));
         }
-        let at = self.nodes.len();
+        let index = self.nodes.len();
         self.nodes.push(Subschema { pointer: pointer.clone(), ..Subschema::default() });
-        self.by_pointer.insert(pointer, at);
-        self.found.push((at, schema));
-        Ok(at)
+        self.by_pointer.insert(pointer, index);
+        self.found.push((index, schema));
+        Ok(index)
     }
 
-    fn read(&mut self, at: usize, schema: &'a Value) -> Result<(), SchemaFault> {
-        self.nodes[at].own.checks = 1;
+    fn read(&mut self, index: usize, schema: &'a Value) -> Result<(), SchemaFault> {
+        self.nodes[index].own.checks = 1;
         let Value::Object(keywords) = schema else { return Ok(()) };
-        let pointer = self.nodes[at].pointer.clone();
+        let pointer = self.nodes[index].pointer.clone();
         self.identity(&pointer, keywords)?;
         for (keyword, value) in keywords {
             let place = below(&pointer, keyword);
-            self.applicator(at, keyword, value, &place)?;
-            self.assertion(at, keyword, value, &place)?;
+            self.applicator(index, keyword, value, &place)?;
+            self.assertion(index, keyword, value, &place)?;
         }
         Ok(())
     }
@@ -169,67 +169,67 @@ impl<'a> SchemaWalk<'a> {
     /// Notes the schemas to which a keyword leads.
     fn applicator(
         &mut self,
-        at: usize,
+        index: usize,
         keyword: &str,
         value: &'a Value,
         place: &str,
     ) -> Result<(), SchemaFault> {
         match keyword {
             "$ref" => match value.as_str() {
-                Some(text) => self.references.push((at, text)),
+                Some(text) => self.references.push((index, text)),
                 None => return Err(SchemaFault::at(place, "must be a string")),
             },
             "allOf" | "anyOf" | "oneOf" => {
                 let inner = self.list(value, place)?;
-                self.nodes[at].in_place.extend(inner);
+                self.nodes[index].in_place.extend(inner);
             }
             "not" | "if" | "then" | "else" => {
                 let inner = self.node(place.to_owned(), value)?;
-                self.nodes[at].in_place.push(inner);
+                self.nodes[index].in_place.push(inner);
             }
             "dependentSchemas" => {
                 let inner = self.members(value, place)?;
-                self.nodes[at].in_place.extend(inner);
+                self.nodes[index].in_place.extend(inner);
             }
-            "properties" => self.nodes[at].named = self.members(value, place)?,
+            "properties" => self.nodes[index].named = self.members(value, place)?,
             "patternProperties" => {
                 let inner = self.members(value, place)?;
-                self.nodes[at].each_member.extend(inner);
+                self.nodes[index].each_member.extend(inner);
                 for name in value.as_object().into_iter().flat_map(Map::keys) {
                     let positions = self.pattern(name, &below(place, name))?;
-                    let own = &mut self.nodes[at].own;
+                    let own = &mut self.nodes[index].own;
                     own.name_positions = own.name_positions.saturating_add(positions);
                 }
             }
             "additionalProperties" => {
                 let inner = self.node(place.to_owned(), value)?;
-                self.nodes[at].other_members.push(inner);
+                self.nodes[index].other_members.push(inner);
             }
             "propertyNames" => {
                 let inner = self.node(place.to_owned(), value)?;
-                self.nodes[at].each_member.push(inner);
+                self.nodes[index].each_member.push(inner);
             }
             "unevaluatedProperties" => {
                 let inner = self.node(place.to_owned(), value)?;
-                self.nodes[at].each_member.push(inner);
-                self.nodes[at].own.asks_again = true;
+                self.nodes[index].each_member.push(inner);
+                self.nodes[index].own.asks_again = true;
             }
             "prefixItems" => {
                 let inner = self.list(value, place)?;
-                self.nodes[at].placed.extend(inner);
+                self.nodes[index].placed.extend(inner);
             }
             "items" => {
                 let inner = self.node(place.to_owned(), value)?;
-                self.nodes[at].placed.push(inner);
+                self.nodes[index].placed.push(inner);
             }
             "contains" => {
                 let inner = self.node(place.to_owned(), value)?;
-                self.nodes[at].each_item.push(inner);
+                self.nodes[index].each_item.push(inner);
             }
             "unevaluatedItems" => {
                 let inner = self.node(place.to_owned(), value)?;
-                self.nodes[at].each_item.push(inner);
-                self.nodes[at].own.asks_again = true;
+                self.nodes[index].each_item.push(inner);
+                self.nodes[index].own.asks_again = true;
             }
             // Schemas for others to refer to.
             "$defs" | "definitions" => drop(self.members(value, place)?),
@@ -239,9 +239,15 @@ impl<'a> SchemaWalk<'a> {
     }
 
     /// Notes the cost of a keyword.
-    fn assertion(&mut self, at: usize, keyword: &str, value: &Value, place: &str) -> Result<(), SchemaFault> {
-        let count = |of: &Value| of.as_array().map_or(1, |all| all.len().max(1) as u64);
-        let is_container = |of: &Value| of.is_array() || of.is_object();
+    fn assertion(
+        &mut self,
+        index: usize,
+        keyword: &str,
+        value: &Value,
+        place: &str,
+    ) -> Result<(), SchemaFault> {
+        let count = |content: &Value| content.as_array().map_or(1, |all| all.len().max(1) as u64);
+        let is_container = |content: &Value| content.is_array() || content.is_object();
         let (mut checks, mut text_positions, mut whole) = (1, 0, 0);
         match keyword {
             "pattern" => {
@@ -266,7 +272,7 @@ impl<'a> SchemaWalk<'a> {
             }
             _ => {}
         }
-        let own = &mut self.nodes[at].own;
+        let own = &mut self.nodes[index].own;
         own.checks = own.checks.saturating_add(checks);
         own.text_positions = own.text_positions.saturating_add(text_positions);
         own.whole = own.whole.saturating_add(whole);
@@ -298,8 +304,8 @@ impl<'a> SchemaWalk<'a> {
     }
 
     /// The schema to which a `$ref` leads.
-    fn resolve(&mut self, at: usize, reference: &str) -> Result<usize, SchemaFault> {
-        let place = below(&self.nodes[at].pointer, "$ref");
+    fn resolve(&mut self, index: usize, reference: &str) -> Result<usize, SchemaFault> {
+        let place = below(&self.nodes[index].pointer, "$ref");
         let Some(fragment) = reference.strip_prefix('#') else {
             let message = "leads to another document, which is never fetched: a `$ref` begins with `#`";
             return Err(SchemaFault::at(place, message));
@@ -324,16 +330,16 @@ impl<'a> SchemaWalk<'a> {
 /// The text without its percent-encoding (RFC 3986, 2.1).
 fn percent_decoded(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while let Some(byte) = bytes.get(at) {
+    let (mut out, mut position) = (Vec::with_capacity(bytes.len()), 0);
+    while let Some(byte) = bytes.get(position) {
         if *byte == b'%' {
             let digit = |byte: &u8| char::from(*byte).to_digit(16);
-            let (high, low) = (digit(bytes.get(at + 1)?)?, digit(bytes.get(at + 2)?)?);
+            let (high, low) = (digit(bytes.get(position + 1)?)?, digit(bytes.get(position + 2)?)?);
             out.push((high * 16 + low) as u8);
-            at += 3;
+            position += 3;
         } else {
             out.push(*byte);
-            at += 1;
+            position += 1;
         }
     }
     String::from_utf8(out).ok()

@@ -23,10 +23,10 @@ pub enum SelectorFault {
         reason: &'static str,
     },
     /// A limit of [`SelectorLimits`](super::SelectorLimits) is exceeded.
-    #[error("{what}: {found}, at most {max}")]
+    #[error("{counted}: {found}, at most {max}")]
     Limit {
         /// The counted thing and its unit, such as `bytes of the field`.
-        what: &'static str,
+        counted: &'static str,
         /// The number found.
         found: usize,
         /// The limit.

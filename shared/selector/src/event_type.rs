@@ -34,7 +34,7 @@ impl EventTypePattern {
             return Err(SelectorFault::EventType("an event type cannot be empty"));
         }
         if text.len() > max {
-            return Err(SelectorFault::Limit { what: "bytes of the event type", found: text.len(), max });
+            return Err(SelectorFault::Limit { counted: "bytes of the event type", found: text.len(), max });
         }
         if text.contains('*') {
             if text.split('.').any(str::is_empty) {

@@ -24,7 +24,7 @@ impl FieldPath {
     pub(super) fn parse(text: &str, bytes_max: usize) -> Result<Self, SelectorFault> {
         if text.len() > bytes_max {
             return Err(SelectorFault::Limit {
-                what: "bytes of the field",
+                counted: "bytes of the field",
                 found: text.len(),
                 max: bytes_max,
             });

@@ -19,7 +19,11 @@ pub(super) fn parse(json: &str, limits: &SelectorLimits) -> Result<SelectorNode,
     let mut reader = SelectorReader { pointer: String::new(), depth: 0, selectors: 0, limits };
     let max = limits.json_bytes_max;
     if json.len() > max {
-        return reader.fault(SelectorFault::Limit { what: "bytes of the selector", found: json.len(), max });
+        return reader.fault(SelectorFault::Limit {
+            counted: "bytes of the selector",
+            found: json.len(),
+            max,
+        });
     }
     let mut tape = Tape::default();
     // An `of` list takes two levels, a function two more.
@@ -212,8 +216,8 @@ impl SelectorReader<'_> {
         }
     }
 
-    fn limit(&self, what: &'static str, found: usize, max: usize) -> Read<()> {
-        if found <= max { Ok(()) } else { self.fault(SelectorFault::Limit { what, found, max }) }
+    fn limit(&self, counted: &'static str, found: usize, max: usize) -> Read<()> {
+        if found <= max { Ok(()) } else { self.fault(SelectorFault::Limit { counted, found, max }) }
     }
 
     /// Steps into a member or element for as long as `read` runs.

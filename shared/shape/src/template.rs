@@ -180,7 +180,7 @@ impl TemplateCompiler {
             }
             Json::Array(items) => {
                 let items = items.iter().enumerate();
-                let nodes = items.map(|(at, item)| self.below(&at.to_string(), item, pointer, depth));
+                let nodes = items.map(|(index, item)| self.below(&index.to_string(), item, pointer, depth));
                 Ok(TemplateNode::List(nodes.collect::<Result<_, _>>()?))
             }
             Json::Object(fields) => {
@@ -228,7 +228,7 @@ impl TemplateCompiler {
             .map_err(|error| TransformError::of(&pointer, &error))?;
         allowed::check(&parsed).map_err(|refused| TransformError {
             line: Some(refused.line),
-            ..TransformError::new(&pointer, refused.what)
+            ..TransformError::new(&pointer, refused.problem)
         })?;
         drop(parsed);
         let added = self.environment.add_template_owned(name.clone(), source);
@@ -269,16 +269,16 @@ impl EventRendering<'_> {
             },
             TemplateNode::List(nodes) => {
                 self.write(b"[")?;
-                for (at, node) in nodes.iter().enumerate() {
-                    self.write(if at == 0 { b"" } else { b"," })?;
+                for (index, node) in nodes.iter().enumerate() {
+                    self.write(if index == 0 { b"" } else { b"," })?;
                     self.node(node)?;
                 }
                 self.write(b"]")
             }
             TemplateNode::Object(fields) => {
                 self.write(b"{")?;
-                for (at, (name, node)) in fields.iter().enumerate() {
-                    self.write(if at == 0 { b"" } else { b"," })?;
+                for (index, (name, node)) in fields.iter().enumerate() {
+                    self.write(if index == 0 { b"" } else { b"," })?;
                     self.write(name.as_bytes())?;
                     self.write(b":")?;
                     self.node(node)?;
@@ -290,14 +290,14 @@ impl EventRendering<'_> {
 
     /// Runs a string. Returns its text, and the value of its expression.
     fn run(&mut self, name: &str, pointer: &str) -> Result<(String, Option<Value>), TransformError> {
-        let of = |error: minijinja::Error| TransformError::of(pointer, &error);
-        let template = self.template.environment.get_template(name).map_err(of)?;
-        let mut captured = template.render_captured(self.variables.clone()).map_err(of)?;
+        let refused = |error: minijinja::Error| TransformError::of(pointer, &error);
+        let template = self.template.environment.get_template(name).map_err(refused)?;
+        let mut captured = template.render_captured(self.variables.clone()).map_err(refused)?;
         let used = captured.state().fuel_levels().map_or(0, |(used, _left)| used);
         self.fuel_left = self
             .fuel_left
             .checked_sub(used)
-            .ok_or_else(|| of(minijinja::Error::from(ErrorKind::OutOfFuel)))?;
+            .ok_or_else(|| refused(minijinja::Error::from(ErrorKind::OutOfFuel)))?;
         let value = captured.with_state_mut(|state| state.lookup(RESULT));
         Ok((captured.into_output(), value))
     }

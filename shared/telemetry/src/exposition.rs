@@ -54,9 +54,9 @@ fn labels(mut rest: &str) -> Option<(Vec<Label<'_>>, &str)> {
 /// A label's value up to its closing quote, and the rest.
 fn label_value(text: &str) -> Option<(String, &str)> {
     let (mut value, mut chars) = (String::new(), text.char_indices());
-    while let Some((at, c)) = chars.next() {
+    while let Some((place, c)) = chars.next() {
         match c {
-            '"' => return Some((value, &text[at + 1..])),
+            '"' => return Some((value, &text[place + 1..])),
             '\\' => value.push(match chars.next()?.1 {
                 'n' => '\n',
                 escaped => escaped,

@@ -104,9 +104,9 @@ mod tests {
         /// Ids take up to 20 ms to become readable.
         fn random(dice: &mut Dice) -> Self {
             let lane = Lane::new(3).expect("a lane");
-            let mut events = |at: u64| {
+            let mut events = |counter: u64| {
                 let ms = 100 + dice.within(0, 400);
-                (ms + dice.within(0, 20), EventId::new(ms, lane, at, 0))
+                (ms + dice.within(0, 20), EventId::new(ms, lane, counter, 0))
             };
             Self((0..40).map(&mut events).collect())
         }

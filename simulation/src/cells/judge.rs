@@ -70,17 +70,17 @@ impl Judge {
         }
     }
 
-    pub(super) fn count(&mut self, what: &'static str) {
-        self.add(what, 1);
+    pub(super) fn count(&mut self, name: &'static str) {
+        self.add(name, 1);
     }
 
-    pub(super) fn add(&mut self, what: &'static str, count: u64) {
-        *self.counts.entry(what).or_default() += count;
+    pub(super) fn add(&mut self, name: &'static str, count: u64) {
+        *self.counts.entry(name).or_default() += count;
     }
 
     /// Keeps the largest of the measured values, not their sum.
-    pub(super) fn most(&mut self, what: &'static str, measured: u64) {
-        let known = self.counts.entry(what).or_default();
+    pub(super) fn most(&mut self, name: &'static str, measured: u64) {
+        let known = self.counts.entry(name).or_default();
         *known = measured.max(*known);
     }
 

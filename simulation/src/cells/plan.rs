@@ -86,7 +86,7 @@ impl CellsPlan {
                 .map(|_| (START_MS + dice.within(500, last), plan::action(&mut dice)))
                 .filter(|(_, action)| may_befall_a_cell(*action))
                 .collect();
-            actions.sort_by_key(|(at, _)| *at);
+            actions.sort_by_key(|(at_ms, _)| *at_ms);
             cell.actions = actions;
             cell
         });
@@ -187,6 +187,6 @@ fn actions(dice: &mut Dice, base: &Plan, first_subscriptions: usize) -> Vec<(u64
         let change = HomeChange::Note { n };
         actions.push((dice.within(START_MS + 500, last), CellAction::Change { at, change }));
     }
-    actions.sort_by_key(|(at, _)| *at);
+    actions.sort_by_key(|(at_ms, _)| *at_ms);
     actions
 }

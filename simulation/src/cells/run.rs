@@ -96,8 +96,8 @@ impl CellsRun {
         self.runs.iter_mut().for_each(SimulatedRun::stop_all);
         let mut counts: BTreeMap<&'static str, u64> = self.cells.judge().counts.clone();
         for world in &self.worlds {
-            for (what, count) in &world.ledger.lock().counts {
-                *counts.entry(what).or_default() += count;
+            for (name, count) in &world.ledger.lock().counts {
+                *counts.entry(name).or_default() += count;
             }
         }
         let trace = self.cells.trace.lock().clone();
@@ -106,13 +106,13 @@ impl CellsRun {
 
     fn step(&mut self, now_ms: u64) {
         entropy::set(Now::At(now_ms));
-        while let Some((_, action)) = self.actions.pop_front_if(|(at, _)| *at <= now_ms) {
+        while let Some((_, action)) = self.actions.pop_front_if(|(due_ms, _)| *due_ms <= now_ms) {
             self.cells.tell(|| format!("{action:?}"));
             self.act(action, now_ms);
         }
         let due: Vec<Region> =
-            self.back.iter().filter(|(at, _)| *at <= now_ms).map(|(_, who)| *who).collect();
-        self.back.retain(|(at, _)| *at > now_ms);
+            self.back.iter().filter(|(due_ms, _)| *due_ms <= now_ms).map(|(_, who)| *who).collect();
+        self.back.retain(|(due_ms, _)| *due_ms > now_ms);
         due.into_iter().for_each(|region| self.come_back(region));
         while let Some((_, at, change)) = self.asked_again.pop_front_if(|(again, ..)| *again <= now_ms) {
             self.ask_for(at, change, now_ms);
@@ -246,7 +246,7 @@ impl CellsRun {
         }
         if left.is_empty() {
             for (reader, region) in
-                self.readers.iter().flat_map(|reader| kept.iter().map(move |of| (reader, *of)))
+                self.readers.iter().flat_map(|reader| kept.iter().map(move |region| (reader, *region)))
             {
                 left.extend(reader.left(&self.worlds[region.place()], region));
             }

@@ -171,10 +171,10 @@ fn other_encodings_of_text_take_nothing() {
 proptest! {
     /// However a list is cut, no event of it counts as taken unless the whole list was read.
     #[test]
-    fn no_cut_of_a_list_takes_anything(at in any::<prop::sample::Index>(), whole_frame: bool) {
+    fn no_cut_of_a_list_takes_anything(cut_at in any::<prop::sample::Index>(), whole_frame: bool) {
         let list = format!(r#"{{"status":"partial","failed":["{}",{{"event_id":"{}"}}]}}"#, id(0), id(3));
         let end = if whole_frame { BodyEnd::Whole } else { BodyEnd::CutOff("it broke".into()) };
-        let got = cut(&list.as_bytes()[..1 + at.index(list.len() - 1)], end);
+        let got = cut(&list.as_bytes()[..1 + cut_at.index(list.len() - 1)], end);
         prop_assert!(got.is_err(), "{:?}", got);
     }
 

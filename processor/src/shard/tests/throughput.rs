@@ -46,9 +46,9 @@ fn batch_of(n: u64, events: u64) -> Arc<Batch> {
     let id = batch_id(now_ms(), n);
     let filler = "x".repeat(120);
     let envelopes: Vec<_> = (0..events)
-        .map(|at| {
-            let event = id.event(at as u16);
-            ("a.b", format!(r#"{{"event_id":"{event}","payload":{{"n":{at},"text":"{filler}"}},"n":1}}"#))
+        .map(|index| {
+            let event = id.event(index as u16);
+            ("a.b", format!(r#"{{"event_id":"{event}","payload":{{"n":{index},"text":"{filler}"}},"n":1}}"#))
         })
         .collect();
     Arc::new(batch(CustomerId::from_u128(1), id, &envelopes))
@@ -68,7 +68,7 @@ async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128
     config.shard.checkpoint_interval_ms = 500;
     let subscriptions: Vec<_> = subscriptions.collect();
     let expected = batches * events * subscriptions.len() as u64;
-    let what =
+    let label =
         format!("batches of {events}, webhooks of {max_events}, {} subscriptions", subscriptions.len());
     let mut rig = Rig::new(config, subscriptions).await;
     for n in (0..batches).step_by(4) {
@@ -92,7 +92,7 @@ async fn measure(batches: u64, events: u64, max_events: u32, subscriptions: u128
     }
     let seconds = began.elapsed().as_secs_f64();
     println!("handed {} facts {}", rig.memory.done().len(), rig.memory.facts().len());
-    println!("{what}: {:.0} events/s in {seconds:.2} s", expected as f64 / seconds);
+    println!("{label}: {:.0} events/s in {seconds:.2} s", expected as f64 / seconds);
     rig.settled().await;
     rig.stop().await;
 }

@@ -90,7 +90,7 @@ async fn read(context: &Context, waiting: &WaitingBatch) -> Result<Arc<Batch>, S
         match context.stores.events.batch(waiting.customer, waiting.batch).await {
             Ok(Some(batch)) => return Ok(batch),
             Ok(None) => return Err("it is not stored any more".into()),
-            Err(PortError::Damaged { what, detail }) => return Err(format!("{what}: {detail}")),
+            Err(PortError::Damaged { attempted, detail }) => return Err(format!("{attempted}: {detail}")),
             Err(error) => {
                 context.store_failed(&error);
                 tokio::time::sleep(store_wait(&error, tries)).await;

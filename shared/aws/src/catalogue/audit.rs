@@ -24,7 +24,7 @@ fn writing(error: sqlx::Error) -> PortError {
 }
 
 fn damaged(detail: String) -> PortError {
-    PortError::Damaged { what: READING.to_owned(), detail }
+    PortError::Damaged { attempted: READING.to_owned(), detail }
 }
 
 /// The next id after the last entry's. The caller holds the lock on the revision.

@@ -205,9 +205,13 @@ impl LeaseOperator {
     ///
     /// # Errors
     /// If the stream does not answer.
-    pub async fn plan_start(&self, row: &LeaseRow, at: StartAt) -> Result<PlannedRestart, LeaseOrderError> {
+    pub async fn plan_start(
+        &self,
+        row: &LeaseRow,
+        start: StartAt,
+    ) -> Result<PlannedRestart, LeaseOrderError> {
         let now_ms = clock::now_ms();
-        let (position, settled_ms) = match at {
+        let (position, settled_ms) = match start {
             StartAt::Oldest => (Position::START, now_ms),
             StartAt::Newest => (self.before(&row.shard, u64::MAX).await?, now_ms),
             StartAt::Time(ms) => (self.before(&row.shard, ms).await?, ms),

@@ -99,8 +99,8 @@ pub(super) fn read(item: &Item) -> Option<LeaseTableRow> {
 
 /// The orders of operators in an item.
 fn orders(item: &Item) -> LeaseOrders {
-    let restart = text_in(item, "restartAt").map(|at| LeaseRestart {
-        position: position(at),
+    let restart = text_in(item, "restartAt").map(|checkpoint| LeaseRestart {
+        position: position(checkpoint),
         settled_ms: number_in(item, "restartSettledMs").unwrap_or(0),
         again_until: text_in(item, "workAgainUntil").map(position),
     });

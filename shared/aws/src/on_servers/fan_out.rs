@@ -30,16 +30,18 @@ async fn lanes_that_are_pushed_keep_their_order_through_a_split_and_a_merge() {
     assert_in_order(&records, &writers);
 }
 
-/// Reads the only shard from `at` on, until `count` records came.
-async fn read(log: &KinesisLog, at: &mut Position, count: usize) -> Vec<sluice_ports::log::LogRecord> {
+/// Reads the only shard from `position` on, until `count` records came.
+async fn read(log: &KinesisLog, position: &mut Position, count: usize) -> Vec<sluice_ports::log::LogRecord> {
     let shard = log.shards().await.unwrap().remove(0);
     let mut records = Vec::new();
     let wait = async {
         while records.len() < count {
-            let Ok(page) = log.read(&shard, *at, 1 << 20, Duration::from_millis(200)).await else { continue };
+            let Ok(page) = log.read(&shard, *position, 1 << 20, Duration::from_millis(200)).await else {
+                continue;
+            };
             for item in page.items {
                 let LogItem::Record(record) = item else { panic!("damage: {item:?}") };
-                *at = record.position;
+                *position = record.position;
                 records.push(record);
             }
         }
@@ -60,20 +62,20 @@ async fn a_subscription_that_breaks_or_goes_silent_is_begun_anew_where_it_was() 
         ..pushed(config)
     };
     let log = KinesisLog::open(&Clients::new(&config).await, &config).await.unwrap();
-    let (mut writers, mut at, mut records) = (LaneWriter::all(4), Position::START, Vec::new());
+    let (mut writers, mut position, mut records) = (LaneWriter::all(4), Position::START, Vec::new());
     append_round(&direct, &mut writers).await;
-    records.extend(read(&log, &mut at, 4).await);
+    records.extend(read(&log, &mut position, 4).await);
 
     for trouble in [Mode::Cut, Mode::Silent] {
         cable.set(trouble);
         append_round(&direct, &mut writers).await;
         // The watchdog's time passes, with no record or with an error.
         let shard = direct.shards().await.unwrap().remove(0);
-        let none = log.read(&shard, at, 1 << 20, Duration::from_secs(2)).await;
+        let none = log.read(&shard, position, 1 << 20, Duration::from_secs(2)).await;
         assert!(none.is_err() || none.is_ok_and(|page| page.items.is_empty()), "{trouble:?}");
         cable.set(Mode::Open);
         append_round(&direct, &mut writers).await;
-        records.extend(read(&log, &mut at, 8).await);
+        records.extend(read(&log, &mut position, 8).await);
     }
     assert_in_order(&records, &writers);
 }
@@ -86,9 +88,9 @@ async fn a_consumer_that_was_deregistered_is_registered_again() {
     let cable = Cable::to(variable("KINESIS_ENDPOINT").trim_start_matches("http://").to_owned()).await;
     let config = AwsConfig { kinesis_endpoint: format!("http://{}", cable.address), ..pushed(config) };
     let log = KinesisLog::open(&Clients::new(&config).await, &config).await.unwrap();
-    let (mut writers, mut at, mut records) = (LaneWriter::all(4), Position::START, Vec::new());
+    let (mut writers, mut position, mut records) = (LaneWriter::all(4), Position::START, Vec::new());
     append_round(&direct, &mut writers).await;
-    records.extend(read(&log, &mut at, 4).await);
+    records.extend(read(&log, &mut position, 4).await);
 
     let described = clients.kinesis.describe_stream_summary().stream_name(&config.stream).send().await;
     let arn = described.unwrap().stream_description_summary.unwrap().stream_arn;
@@ -106,6 +108,6 @@ async fn a_consumer_that_was_deregistered_is_registered_again() {
     tokio::time::timeout(WAIT, gone).await.expect("the consumer is deleted");
     cable.set(Mode::Open);
     append_round(&direct, &mut writers).await;
-    records.extend(read(&log, &mut at, 4).await);
+    records.extend(read(&log, &mut position, 4).await);
     assert_in_order(&records, &writers);
 }

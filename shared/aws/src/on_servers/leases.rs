@@ -91,7 +91,10 @@ async fn balanced(working: &Working, numbers: &[usize], shards: usize) {
         loop {
             let counts: Vec<usize> = {
                 let working = working.lock();
-                numbers.iter().map(|number| working.values().filter(|of| *of == number).count()).collect()
+                numbers
+                    .iter()
+                    .map(|number| working.values().filter(|owner| *owner == number).count())
+                    .collect()
             };
             let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
             if counts.iter().sum::<usize>() == shards && most - least <= 1 {
@@ -318,11 +321,11 @@ async fn running_processes_obey_a_pause_and_a_hand_over() {
 
     let listing = operator.look(apart).await.unwrap();
     let row = &listing.lease(&shard).unwrap().row;
-    let to = listing.successor(&shard, None).unwrap();
-    operator.order(row, &LeaseOrder::HandOver { to: to.clone() }).await.unwrap();
+    let successor = listing.successor(&shard, None).unwrap();
+    operator.order(row, &LeaseOrder::HandOver { to: successor.clone() }).await.unwrap();
     let moved = async {
         while operator.look(Duration::ZERO).await.unwrap().lease(&shard).unwrap().row.owner.as_ref()
-            != Some(&to)
+            != Some(&successor)
         {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

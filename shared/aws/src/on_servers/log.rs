@@ -56,12 +56,12 @@ pub(super) async fn read_all(log: &dyn Log, described: &KinesisLog) -> Vec<LogRe
             if done.contains(&shard.id) || !shard.parents.iter().all(|parent| done.contains(parent)) {
                 continue;
             }
-            let mut at = Position::START;
+            let mut position = Position::START;
             loop {
-                let page = log.read(&shard.id, at, PAGE, Duration::from_millis(100)).await.unwrap();
+                let page = log.read(&shard.id, position, PAGE, Duration::from_millis(100)).await.unwrap();
                 for item in page.items {
                     let LogItem::Record(record) = item else { panic!("damage: {item:?}") };
-                    at = record.position;
+                    position = record.position;
                     records.push(record);
                 }
                 assert_eq!(page.closed && page.at_end, page.closed, "what is closed is at its end");
@@ -215,13 +215,13 @@ async fn a_record_that_cannot_be_read_is_set_aside_as_it_came_and_passed() {
     append_round(&log, &mut writers).await;
 
     let shard = log.shards().await.unwrap().remove(0);
-    let (mut at, mut records, mut damage) = (Position::START, 0, Vec::new());
+    let (mut after, mut records, mut damage) = (Position::START, 0, Vec::new());
     while records < 2 || damage.is_empty() {
-        for item in log.read(&shard, at, PAGE, Duration::from_millis(100)).await.unwrap().items {
+        for item in log.read(&shard, after, PAGE, Duration::from_millis(100)).await.unwrap().items {
             match item {
-                LogItem::Record(record) => (at, records) = (record.position, records + 1),
+                LogItem::Record(record) => (after, records) = (record.position, records + 1),
                 LogItem::Damaged { position, detail } => {
-                    at = position;
+                    after = position;
                     damage.push(detail);
                 }
             }

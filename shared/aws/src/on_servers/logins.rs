@@ -92,13 +92,13 @@ impl PasswordFile {
     }
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+async fn until(condition: &str, mut holds: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    assert!(tokio::time::timeout(WAIT, wait).await.is_ok(), "{what}");
+    assert!(tokio::time::timeout(WAIT, wait).await.is_ok(), "{condition}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

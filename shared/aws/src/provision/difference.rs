@@ -148,7 +148,7 @@ pub(super) async fn wait_until_ready(thing: &impl Thing) -> Result<(), PortError
     };
     let waited = tokio::time::timeout(READY_WITHIN, ready).await;
     waited.unwrap_or_else(|_elapsed| {
-        let what = format!("make {}", thing.name());
-        Err(PortError::failed(FailureClass::Busy, what, "it does not become active"))
+        let attempted = format!("make {}", thing.name());
+        Err(PortError::failed(FailureClass::Busy, attempted, "it does not become active"))
     })
 }

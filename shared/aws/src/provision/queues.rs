@@ -55,8 +55,8 @@ impl<'a> QueueThing<'a> {
         let Some(url) = self.url().await? else { return Ok(None) };
         let request = self.clients.sqs.get_queue_attributes().queue_url(url);
         let asked = request.attribute_names(QueueAttributeName::All).send().await;
-        let what = || format!("read the settings of {}", self.name());
-        let attributes = asked.map_err(|error| failure::port_error(what(), &error))?.attributes;
+        let attempted = || format!("read the settings of {}", self.name());
+        let attributes = asked.map_err(|error| failure::port_error(attempted(), &error))?.attributes;
         Ok(Some(QueueSettings::read(&attributes.unwrap_or_default())))
     }
 
@@ -67,8 +67,8 @@ impl<'a> QueueThing<'a> {
             QueueRole::Deliveries => {
                 let target = Queue::open(self.clients.sqs.clone(), &self.config.dead_letter_queue).await?;
                 let missing = || {
-                    let what = format!("describe the queue {}", self.config.dead_letter_queue);
-                    PortError::failed(FailureClass::Denied, what, "it does not tell its ARN")
+                    let attempted = format!("describe the queue {}", self.config.dead_letter_queue);
+                    PortError::failed(FailureClass::Denied, attempted, "it does not tell its ARN")
                 };
                 let target_arn = target.settings.arn.ok_or_else(missing)?;
                 Some(RedriveTarget { target_arn, receives_max: self.config.receives_max })
@@ -150,12 +150,12 @@ impl Thing for QueueThing<'_> {
 
     async fn mend(&self, difference: &Difference) -> Result<(), PortError> {
         let setting = QueueAttributeName::from(difference.setting);
-        let what = || format!("set {setting} of {}", self.name());
-        let missing = || PortError::failed(FailureClass::Denied, what(), "the queue is gone");
+        let attempted = || format!("set {setting} of {}", self.name());
+        let missing = || PortError::failed(FailureClass::Denied, attempted(), "the queue is gone");
         let url = self.url().await?.ok_or_else(missing)?;
         let request = self.clients.sqs.set_queue_attributes().queue_url(url);
         let sent = request.attributes(setting.clone(), &difference.wanted).send().await;
-        sent.map(drop).map_err(|error| failure::port_error(what(), &error))
+        sent.map(drop).map_err(|error| failure::port_error(attempted(), &error))
     }
 
     async fn is_ready(&self) -> Result<bool, PortError> {

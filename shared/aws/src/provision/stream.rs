@@ -43,8 +43,8 @@ impl StreamThing<'_> {
             let next = next_shard_count(found, wanted);
             let request = self.clients.kinesis.update_shard_count().stream_name(&self.config.stream);
             let request = request.target_shard_count(next as i32).scaling_type(ScalingType::UniformScaling);
-            let what = || format!("give {} {next} shards", self.name());
-            request.send().await.map_err(|error| failure::port_error(what(), &error))?;
+            let attempted = || format!("give {} {next} shards", self.name());
+            request.send().await.map_err(|error| failure::port_error(attempted(), &error))?;
             wait_until_ready(self).await?;
         }
     }
@@ -110,8 +110,8 @@ impl Thing for StreamThing<'_> {
         let hours = self.config.stream_retention_hours as i32;
         let request = self.clients.kinesis.increase_stream_retention_period();
         let sent = request.stream_name(&self.config.stream).retention_period_hours(hours).send().await;
-        let what = || format!("let {} keep records for {hours} hours", self.name());
-        sent.map(drop).map_err(|error| failure::port_error(what(), &error))
+        let attempted = || format!("let {} keep records for {hours} hours", self.name());
+        sent.map(drop).map_err(|error| failure::port_error(attempted(), &error))
     }
 
     async fn is_ready(&self) -> Result<bool, PortError> {

@@ -65,8 +65,8 @@ impl<'a> TableThing<'a> {
 
     async fn describe_expiry(&self) -> Result<Option<TimeToLiveDescription>, PortError> {
         let asked = self.clients.dynamodb.describe_time_to_live().table_name(self.table).send().await;
-        let what = || format!("ask how items of {} expire", self.name());
-        Ok(asked.map_err(|error| failure::port_error(what(), &error))?.time_to_live_description)
+        let attempted = || format!("ask how items of {} expire", self.name());
+        Ok(asked.map_err(|error| failure::port_error(attempted(), &error))?.time_to_live_description)
     }
 }
 
@@ -136,8 +136,10 @@ impl Thing for TableThing<'_> {
         }
         let request = self.clients.dynamodb.create_table().table_name(self.table);
         let mut request = request.billing_mode(BillingMode::PayPerRequest);
-        let what = || format!("make {}", self.name());
-        for (key, definition) in self.keys.schema().map_err(|error| PortError::unavailable(what(), error))? {
+        let attempted = || format!("make {}", self.name());
+        for (key, definition) in
+            self.keys.schema().map_err(|error| PortError::unavailable(attempted(), error))?
+        {
             request = request.key_schema(key).attribute_definitions(definition);
         }
         match request.send().await {
@@ -148,7 +150,7 @@ impl Thing for TableThing<'_> {
             {
                 Ok(false)
             }
-            Err(error) => Err(failure::port_error(what(), &error)),
+            Err(error) => Err(failure::port_error(attempted(), &error)),
         }
     }
 
@@ -162,13 +164,13 @@ impl Thing for TableThing<'_> {
     }
 
     async fn mend(&self, _expiry: &Difference) -> Result<(), PortError> {
-        let what = || format!("let items of {} expire", self.name());
+        let attempted = || format!("let items of {} expire", self.name());
         let by_ttl =
             TimeToLiveSpecification::builder().enabled(true).attribute_name(EXPIRY_ATTRIBUTE).build();
-        let by_ttl = by_ttl.map_err(|error| PortError::unavailable(what(), error))?;
+        let by_ttl = by_ttl.map_err(|error| PortError::unavailable(attempted(), error))?;
         let request = self.clients.dynamodb.update_time_to_live().table_name(self.table);
         let sent = request.time_to_live_specification(by_ttl).send().await;
-        sent.map(drop).map_err(|error| failure::port_error(what(), &error))
+        sent.map(drop).map_err(|error| failure::port_error(attempted(), &error))
     }
 
     async fn is_ready(&self) -> Result<bool, PortError> {

@@ -49,10 +49,10 @@ pub(crate) struct Queue {
 impl Queue {
     /// Finds the queue `name`.
     pub(crate) async fn open(client: aws_sdk_sqs::Client, name: &str) -> Result<Self, PortError> {
-        let what = || format!("find the queue {name}");
+        let attempted = || format!("find the queue {name}");
         let sent = client.get_queue_url().queue_name(name).send().await;
-        let answer = sent.map_err(|error| failure::port_error(what(), &error))?;
-        let missing = || PortError::failed(FailureClass::Denied, what(), "the answer has no URL");
+        let answer = sent.map_err(|error| failure::port_error(attempted(), &error))?;
+        let missing = || PortError::failed(FailureClass::Denied, attempted(), "the answer has no URL");
         let url = answer.queue_url.ok_or_else(missing)?;
         let asked = client.get_queue_attributes().queue_url(&url);
         let attributes = match asked.attribute_names(QueueAttributeName::All).send().await {
@@ -82,8 +82,8 @@ impl Queue {
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
             .await;
-        let what = || format!("receive from the queue {}", self.name);
-        let answer = sent.map_err(|error| failure::port_error(what(), &error))?;
+        let attempted = || format!("receive from the queue {}", self.name);
+        let answer = sent.map_err(|error| failure::port_error(attempted(), &error))?;
         let messages = answer.messages.unwrap_or_default().into_iter();
         Ok(messages.filter_map(received).collect())
     }
@@ -96,7 +96,7 @@ impl Queue {
     }
 
     async fn delete_batch(&self, receipts: Vec<String>) -> Undone {
-        let what = || format!("delete from the queue {}", self.name);
+        let attempted = || format!("delete from the queue {}", self.name);
         let mut left = receipts;
         let mut pauses = Pauses::new(TRIES - 1);
         loop {
@@ -108,7 +108,7 @@ impl Queue {
             let answer = match request.set_entries(Some(entries.collect())).send().await {
                 Ok(answer) => answer,
                 Err(error) => {
-                    return Undone { receipts: left, error: Some(failure::port_error(what(), &error)) };
+                    return Undone { receipts: left, error: Some(failure::port_error(attempted(), &error)) };
                 }
             };
             // A fault of the sender will not go away.
@@ -124,7 +124,7 @@ impl Queue {
             }
             if !pauses.pause().await {
                 let words = format!("{} messages were not deleted", left.len());
-                let error = PortError::failed(FailureClass::Busy, what(), words);
+                let error = PortError::failed(FailureClass::Busy, attempted(), words);
                 return Undone { receipts: left, error: Some(error) };
             }
         }
@@ -146,8 +146,8 @@ impl Queue {
         });
         let request = self.client.change_message_visibility_batch().queue_url(&self.url);
         let sent = request.set_entries(Some(entries.collect())).send().await;
-        let what = || format!("change messages of the queue {}", self.name);
-        sent.map(drop).map_err(|error| failure::port_error(what(), &error))
+        let attempted = || format!("change messages of the queue {}", self.name);
+        sent.map(drop).map_err(|error| failure::port_error(attempted(), &error))
     }
 }
 

@@ -34,7 +34,7 @@ impl std::fmt::Display for ItemKey {
 
 /// The error for an item that is not in the form in which items are written.
 pub(crate) fn damaged(detail: impl Into<String>) -> PortError {
-    PortError::Damaged { what: "read an item of the table".into(), detail: detail.into() }
+    PortError::Damaged { attempted: "read an item of the table".into(), detail: detail.into() }
 }
 
 /// Whether an item has not expired. DynamoDB deletes expired items up to some days later

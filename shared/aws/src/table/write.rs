@@ -92,7 +92,7 @@ impl ItemTable {
                     if !pauses.pause().await {
                         let count: usize = pieces.iter().map(Vec::len).sum();
                         let words = format!("{count} items were left unprocessed");
-                        written.error = Some(PortError::failed(FailureClass::Busy, self.what(), words));
+                        written.error = Some(PortError::failed(FailureClass::Busy, self.attempted(), words));
                         break;
                     }
                 }
@@ -124,12 +124,12 @@ impl ItemTable {
             Err(error) => match failure::class_of(&error) {
                 FailureClass::Refused => BatchWriteEnd::RefusedForGood(failure::describe(&error)),
                 FailureClass::Busy => BatchWriteEnd::Left(writes.to_vec()),
-                _ => BatchWriteEnd::Failed(failure::port_error(self.what(), &error)),
+                _ => BatchWriteEnd::Failed(failure::port_error(self.attempted(), &error)),
             },
         }
     }
 
-    fn what(&self) -> String {
+    fn attempted(&self) -> String {
         format!("write items of table {}", self.name)
     }
 }

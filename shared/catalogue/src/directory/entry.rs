@@ -31,42 +31,42 @@ impl CustomerState {
     /// A subscription by its id.
     #[must_use]
     pub fn subscription(&self, id: SubscriptionId) -> Option<&Arc<Subscription>> {
-        let at = self.subscriptions.binary_search_by_key(&id, |known| known.id).ok()?;
-        self.subscriptions.get(at)
+        let index = self.subscriptions.binary_search_by_key(&id, |known| known.id).ok()?;
+        self.subscriptions.get(index)
     }
 
     pub(super) fn put_subscription(&mut self, subscription: Arc<Subscription>) {
         match self.subscriptions.binary_search_by_key(&subscription.id, |known| known.id) {
-            Ok(at) => self.subscriptions[at] = subscription,
-            Err(at) => self.subscriptions.insert(at, subscription),
+            Ok(index) => self.subscriptions[index] = subscription,
+            Err(index) => self.subscriptions.insert(index, subscription),
         }
     }
 
     pub(super) fn remove_subscription(&mut self, id: SubscriptionId) {
-        if let Ok(at) = self.subscriptions.binary_search_by_key(&id, |known| known.id) {
-            self.subscriptions.remove(at);
+        if let Ok(index) = self.subscriptions.binary_search_by_key(&id, |known| known.id) {
+            self.subscriptions.remove(index);
         }
     }
 
     /// A declared event type by its name.
     #[must_use]
     pub fn event_type(&self, name: &str) -> Option<&Arc<DeclaredType>> {
-        let at = self.event_type_place(name).ok()?;
-        self.event_types.get(at)
+        let index = self.event_type_place(name).ok()?;
+        self.event_types.get(index)
     }
 
     pub(super) fn put_event_type(&mut self, event_type: EventType) {
         let place = self.event_type_place(&event_type.name);
         let declared = Arc::new(DeclaredType::new(event_type));
         match place {
-            Ok(at) => self.event_types[at] = declared,
-            Err(at) => self.event_types.insert(at, declared),
+            Ok(index) => self.event_types[index] = declared,
+            Err(index) => self.event_types.insert(index, declared),
         }
     }
 
     pub(super) fn remove_event_type(&mut self, name: &str) {
-        if let Ok(at) = self.event_type_place(name) {
-            self.event_types.remove(at);
+        if let Ok(index) = self.event_type_place(name) {
+            self.event_types.remove(index);
         }
     }
 
@@ -76,8 +76,8 @@ impl CustomerState {
 
     pub(super) fn put_key(&mut self, key: Arc<ApiKey>) {
         match self.keys.binary_search_by_key(&key.id, |known| known.id) {
-            Ok(at) => self.keys[at] = key,
-            Err(at) => self.keys.insert(at, key),
+            Ok(index) => self.keys[index] = key,
+            Err(index) => self.keys.insert(index, key),
         }
     }
 }

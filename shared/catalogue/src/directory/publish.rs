@@ -156,8 +156,8 @@ impl Directory {
             subscription.version += 1;
             ahead *= 2;
         }
-        let what = format!("activating subscription {}", subscription.id);
-        Err(PortError::unavailable(what, "the directory follows the catalogue too slowly").into())
+        let attempted = format!("activating subscription {}", subscription.id);
+        Err(PortError::unavailable(attempted, "the directory follows the catalogue too slowly").into())
     }
 }
 

@@ -46,19 +46,19 @@ impl SealedCatalogue {
     /// # Errors
     /// If a secret does not open, or the catalogue fails.
     pub async fn open(inner: Arc<dyn Catalogue>, sealer: Sealer) -> Result<Self, OpenError> {
-        let this = Self { inner, sealer };
+        let catalogue = Self { inner, sealer };
         let mut sealed = 0_usize;
-        for stored in this.inner.changes(Revision::default()).await?.subscriptions {
-            let stale = this.sealer.is_stale(&stored);
-            let plain = this.opened(stored)?;
+        for stored in catalogue.inner.changes(Revision::default()).await?.subscriptions {
+            let stale = catalogue.sealer.is_stale(&stored);
+            let plain = catalogue.opened(stored)?;
             if stale {
-                sealed += usize::from(this.seal_anew(plain).await?);
+                sealed += usize::from(catalogue.seal_anew(plain).await?);
             }
         }
         if sealed > 0 {
             tracing::info!(subscriptions = sealed, "webhook secrets were sealed with the first key");
         }
-        Ok(this)
+        Ok(catalogue)
     }
 
     /// Returns whether the secrets were sealed; if another process changed the row meanwhile,
@@ -88,7 +88,7 @@ impl Catalogue for SealedCatalogue {
         let mut changes = self.inner.changes(since).await?;
         let opened = std::mem::take(&mut changes.subscriptions).into_iter().map(|stored| self.opened(stored));
         changes.subscriptions = opened.collect::<Result<Vec<_>, OpenError>>().map_err(|error| {
-            PortError::Damaged { what: "open webhook secrets".into(), detail: error.to_string() }
+            PortError::Damaged { attempted: "open webhook secrets".into(), detail: error.to_string() }
         })?;
         Ok(changes)
     }
@@ -97,8 +97,8 @@ impl Catalogue for SealedCatalogue {
         let change = match change {
             CatalogueChange::PutSubscription(subscription) if self.sealer.seals() => {
                 let sealed = self.sealer.sealed(&subscription).map_err(|error| {
-                    let what = format!("seal the secrets of subscription {}", subscription.id);
-                    PortError::unavailable(what, error)
+                    let attempted = format!("seal the secrets of subscription {}", subscription.id);
+                    PortError::unavailable(attempted, error)
                 })?;
                 CatalogueChange::PutSubscription(sealed)
             }

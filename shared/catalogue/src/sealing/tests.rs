@@ -26,7 +26,7 @@ fn subscription() -> Subscription {
 fn keys_are_checked_without_being_shown() {
     for (line, number) in [("", 1), ("x", 1), ("a b:AAAA", 1), ("id:AAAA", 1), ("id:not base64", 1)] {
         let Err(error) = Sealer::from_lines([line]) else { panic!("{line}") };
-        assert!(matches!(error, SealError::BadKey { number: at } if at == number), "{error}");
+        assert!(matches!(error, SealError::BadKey { number: found } if found == number), "{error}");
         assert!(line.len() < 2 || !error.to_string().contains(line), "{error}");
     }
     assert!(matches!(Sealer::from_lines([ONE, ANOTHER_ONE]), Err(SealError::SameId(id)) if id == "one"));
@@ -89,13 +89,13 @@ fn a_sealed_header_opens_only_under_its_name() {
 
 proptest! {
     #[test]
-    fn no_changed_byte_opens(at in 0_usize..80, flip in 1_u8..=255) {
+    fn no_changed_byte_opens(offset in 0_usize..80, flip in 1_u8..=255) {
         let (plain, sealer) = (subscription(), sealer(&[ONE]));
         let mut sealed = sealer.sealed(&plain).unwrap();
         let text = sealed.secrets[0].text.strip_prefix("sealed:v1:one:").unwrap();
         let mut bytes = STANDARD.decode(text).unwrap();
-        let at = at % bytes.len();
-        bytes[at] ^= flip;
+        let offset = offset % bytes.len();
+        bytes[offset] ^= flip;
         sealed.secrets[0].text = format!("sealed:v1:one:{}", STANDARD.encode(bytes));
         prop_assert!(matches!(sealer.opened(sealed), Err(SealError::NotOpened(_))));
     }

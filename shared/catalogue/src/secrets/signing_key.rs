@@ -157,9 +157,9 @@ mod tests {
 
     #[test]
     fn a_customers_secret_has_24_to_64_bytes() {
-        let of = |length: usize| format!("whsec_{}", STANDARD.encode(vec![7; length]));
+        let secret = |length: usize| format!("whsec_{}", STANDARD.encode(vec![7; length]));
         for (length, good) in [(23, false), (24, true), (64, true), (65, false)] {
-            assert_eq!(SigningKey::check(&of(length), SignatureScheme::V1).is_ok(), good, "{length}");
+            assert_eq!(SigningKey::check(&secret(length), SignatureScheme::V1).is_ok(), good, "{length}");
         }
         for bad in ["", "whsec_", "whsec_!", "c2VjcmV0"] {
             assert_eq!(SigningKey::check(bad, SignatureScheme::V1), Err(SigningKeyError::NoSecret), "{bad}");

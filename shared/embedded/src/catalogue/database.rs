@@ -257,7 +257,7 @@ pub(super) async fn remove_row(
 pub(super) fn read_row(row: &SqliteRow) -> Result<StoredRow, DatabaseError> {
     let slot: &str = row.try_get(0)?;
     let id: &[u8] = row.try_get(1)?;
-    let damaged = |what: String| DatabaseError::Damaged(what);
+    let damaged = |detail: String| DatabaseError::Damaged(detail);
     let stored = StoredRow {
         slot: RowSlot::parse(slot).ok_or_else(|| damaged(format!("a row of unknown slot {slot:?}")))?,
         id: id.try_into().map_err(|_| damaged(format!("a row's id has {} bytes", id.len())))?,

@@ -215,9 +215,9 @@ async fn apply_rows(
     connection: &mut SqliteConnection,
     contents: &JournalContents,
 ) -> Result<bool, DatabaseError> {
-    let (at, mut digest) = database::verify(connection).await?;
+    let (database_revision, mut digest) = database::verify(connection).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut newer: Vec<_> = contents.rows.values().filter(|row| row.revision > at).collect();
+    let mut newer: Vec<_> = contents.rows.values().filter(|row| row.revision > database_revision).collect();
     newer.sort_unstable_by_key(|row| row.revision);
     for row in newer {
         let old = database::row(&mut transaction, row.key()).await?;

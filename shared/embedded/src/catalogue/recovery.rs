@@ -59,33 +59,34 @@ pub(super) fn plan(
         (Db::Intact { .. }, JournalCondition::Absent) => {
             RecoveryPlan::RewriteJournal(Some(describe("it is missing")))
         }
-        (Db::Intact { revision: at, .. }, JournalCondition::Damaged { finding, highest })
-            if at >= highest =>
+        (Db::Intact { revision: database_revision, .. }, JournalCondition::Damaged { finding, highest })
+            if database_revision >= highest =>
         {
             RecoveryPlan::RewriteJournal(Some(finding.clone()))
         }
-        (Db::Intact { revision: at, .. }, JournalCondition::Damaged { finding, highest }) => {
+        (Db::Intact { revision: database_revision, .. }, JournalCondition::Damaged { finding, highest }) => {
             RecoveryPlan::Refuse {
-                database: format!("it ends at revision {at}, the journal at {highest}"),
+                database: format!("it ends at revision {database_revision}, the journal at {highest}"),
                 journal: finding.clone(),
             }
         }
-        (Db::Intact { revision: at, digest: sum }, JournalCondition::Intact | JournalCondition::Torn(_)) => {
-            match at.cmp(&revision) {
-                std::cmp::Ordering::Less => RecoveryPlan::ApplyJournal(format!(
-                    "it ends at revision {at}, the journal at {revision}: a crash before a commit, \
+        (
+            Db::Intact { revision: database_revision, digest: sum },
+            JournalCondition::Intact | JournalCondition::Torn(_),
+        ) => match database_revision.cmp(&revision) {
+            std::cmp::Ordering::Less => RecoveryPlan::ApplyJournal(format!(
+                "it ends at revision {database_revision}, the journal at {revision}: a crash before a commit, \
                      or a damaged -wal file"
-                )),
-                std::cmp::Ordering::Greater => RecoveryPlan::RewriteJournal(Some(format!(
-                    "it ends at revision {revision}, the database at {at}"
-                ))),
-                std::cmp::Ordering::Equal if *sum == digest => RecoveryPlan::Keep,
-                std::cmp::Ordering::Equal => RecoveryPlan::Refuse {
-                    database: format!("its rows of revision {at} are not the journal's"),
-                    journal: describe("its rows are not the database's"),
-                },
-            }
-        }
+            )),
+            std::cmp::Ordering::Greater => RecoveryPlan::RewriteJournal(Some(format!(
+                "it ends at revision {revision}, the database at {database_revision}"
+            ))),
+            std::cmp::Ordering::Equal if *sum == digest => RecoveryPlan::Keep,
+            std::cmp::Ordering::Equal => RecoveryPlan::Refuse {
+                database: format!("its rows of revision {database_revision} are not the journal's"),
+                journal: describe("its rows are not the database's"),
+            },
+        },
     }
 }
 

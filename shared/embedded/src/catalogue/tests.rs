@@ -142,10 +142,10 @@ async fn a_flipped_byte_anywhere_loses_no_row() {
         // Every byte of the first kilobyte, which holds the heads; then a sample.
         let step = if std::env::var_os("SLUICE_EXHAUSTIVE").is_some() { 1 } else { len / 150 + 1 };
         let places = (0..len.min(128)).chain((128..len).step_by(step));
-        for at in places {
-            let mask = 1u8 << (at % 8);
-            let harm = format!("{name}: byte {at} of {len} ^ {mask:#x}");
-            let copy = damaged_copy(folder.path(), &name, |bytes| bytes[at] ^= mask).await;
+        for offset in places {
+            let mask = 1u8 << (offset % 8);
+            let harm = format!("{name}: byte {offset} of {len} ^ {mask:#x}");
+            let copy = damaged_copy(folder.path(), &name, |bytes| bytes[offset] ^= mask).await;
             if all_there_or_refused(copy.path(), &wanted, &harm).await {
                 opened += 1;
             } else {

@@ -88,10 +88,10 @@ impl Writer {
                     CatalogueRequest::Trim { retention, reply } => {
                         self.change(std::mem::take(&mut changes)).await;
                         let trimmed = self.trim(&retention).await;
-                        let what = "trimming the audit log";
+                        let attempted = "trimming the audit log";
                         answer(
                             reply,
-                            trimmed.map_err(|error| PortError::unavailable(what, error.to_string())),
+                            trimmed.map_err(|error| PortError::unavailable(attempted, error.to_string())),
                         );
                     }
                     CatalogueRequest::Close { reply } => {
@@ -110,12 +110,13 @@ impl Writer {
     }
 
     async fn changes(&mut self, since: Revision) -> Result<Changes, PortError> {
-        let what = "reading the catalogue's changes";
-        let rows = database::changed_since(&mut self.connection, since.0).await.map_err(|e| port(what, e))?;
+        let attempted = "reading the catalogue's changes";
+        let rows =
+            database::changed_since(&mut self.connection, since.0).await.map_err(|e| port(attempted, e))?;
         let mut changes =
             Changes { revision: Revision(self.revision.load(Ordering::Acquire)), ..Changes::default() };
         for stored in &rows {
-            let damaged = |detail| PortError::Damaged { what: what.to_owned(), detail };
+            let damaged = |detail| PortError::Damaged { attempted: attempted.to_owned(), detail };
             stored.decode().map_err(damaged)?.add_to(&mut changes);
         }
         Ok(changes)
@@ -362,12 +363,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.ok()
 }
 
-fn port(what: &str, error: DatabaseError) -> PortError {
+fn port(attempted: &str, error: DatabaseError) -> PortError {
     match error {
         DatabaseError::Damaged(detail) => {
-            PortError::Damaged { what: what.to_owned(), detail: format!("catalogue.db: {detail}") }
+            PortError::Damaged { attempted: attempted.to_owned(), detail: format!("catalogue.db: {detail}") }
         }
-        other => PortError::unavailable(what, other),
+        other => PortError::unavailable(attempted, other),
     }
 }
 

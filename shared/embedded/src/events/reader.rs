@@ -98,7 +98,7 @@ impl EventReader {
         self.walk(&scan, |batch| batch == id, each).map_err(disk_error)?;
         match (found, damage) {
             (None, Some(detail)) => {
-                Err(PortError::Damaged { what: format!("read batch {}", id.first()), detail })
+                Err(PortError::Damaged { attempted: format!("read batch {}", id.first()), detail })
             }
             (found, _) => Ok(found),
         }

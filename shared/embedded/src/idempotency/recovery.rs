@@ -35,25 +35,25 @@ pub(crate) fn read_progress(view: &KvView, shard: &ShardId) -> Result<u64, PortE
 pub(super) fn recover(view: &KvView, log: &EmbeddedLog) -> Result<RecoveredClaims, PortError> {
     let (mut claims, mut ends) = (Vec::new(), Vec::new());
     for shard in log.all_shards() {
-        let mut at = read_progress(view, &shard.id)?;
+        let mut lsn = read_progress(view, &shard.id)?;
         loop {
             let failed = |error| log_error("recover idempotency keys", error);
-            let place = || shard.segments.name(at);
-            match shard.segments.read(at).map_err(failed)? {
+            let place = || shard.segments.name(lsn);
+            match shard.segments.read(lsn).map_err(failed)? {
                 LogStep::End => break,
                 LogStep::Frame { next, payload, .. } => {
                     collect(&payload, place, &mut claims).map_err(failed)?;
-                    at = next;
+                    lsn = next;
                 }
                 // The shard's consumer reports the damage.
                 LogStep::Damaged { next, rest, .. } => {
                     let rest = rest.unwrap_or_default();
                     collect(&rest, place, &mut claims).map_err(failed)?;
-                    at = next;
+                    lsn = next;
                 }
             }
         }
-        ends.push((shard.id.clone(), at));
+        ends.push((shard.id.clone(), lsn));
     }
     Ok(RecoveredClaims { claims: complete(claims), ends })
 }

@@ -51,20 +51,20 @@ pub(super) fn replay(
     upkeep: &Upkeep,
     findings: &mut Vec<String>,
 ) -> io::Result<()> {
-    let mut at = from;
+    let mut lsn = from;
     loop {
-        match segments.read(at)? {
+        match segments.read(lsn)? {
             LogStep::End => return Ok(()),
             LogStep::Frame { next, payload, .. } => {
                 cache.apply(decode(&payload).map_err(io::Error::other)?);
-                at = next;
-                upkeep.flush_if_due(at)?;
+                lsn = next;
+                upkeep.flush_if_due(lsn)?;
             }
             LogStep::Damaged { next, detail, .. } => {
                 if !findings.contains(&detail) {
                     findings.push(detail);
                 }
-                at = next;
+                lsn = next;
             }
         }
     }

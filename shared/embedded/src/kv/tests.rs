@@ -123,14 +123,14 @@ async fn nothing_is_lost_by_any_flipped_byte_of_any_file() {
         }
         let whole = std::fs::read(&file).unwrap();
         let stride = if whole.len() < 1000 { 1 } else { stride };
-        for at in (0..whole.len()).step_by(stride) {
+        for offset in (0..whole.len()).step_by(stride) {
             durable_file::remove_dir(case.path()).unwrap();
             copy(dir.path(), case.path());
             let mut bad = whole.clone();
-            bad[at] ^= 0x81;
+            bad[offset] ^= 0x81;
             std::fs::write(case.path().join(name), bad).unwrap();
             let (read, findings) = open_and_read(case.path());
-            assert!(read == model, "{} byte {at}: {findings:?}", name.display());
+            assert!(read == model, "{} byte {offset}: {findings:?}", name.display());
         }
     }
 }
@@ -219,7 +219,7 @@ async fn a_change_that_fails_leaves_nothing() {
     let kv = open(&dir);
     let failing = |staged: &mut StagedChanges<'_>| {
         staged.put(b"half".to_vec(), b"done".to_vec());
-        Err::<(), _>(PortError::Closed { what: "the test".into() })
+        Err::<(), _>(PortError::Closed { attempted: "the test".into() })
     };
     assert!(kv.update(failing).await.is_err());
     put(&kv, b"other", b"change").await;

@@ -46,8 +46,8 @@ impl Upkeep {
     }
 
     pub(super) fn start(self: &Arc<Self>) -> io::Result<()> {
-        let this = self.clone();
-        let thread = std::thread::Builder::new().name("sluice-state".into()).spawn(move || this.run())?;
+        let worker = self.clone();
+        let thread = std::thread::Builder::new().name("sluice-state".into()).spawn(move || worker.run())?;
         *self.thread.lock() = Some(thread);
         Ok(())
     }

@@ -15,11 +15,11 @@ pub(crate) struct KvView {
 }
 
 impl KvView {
-    fn damaged(&self, what: &str, error: &lsm_tree::Error) -> PortError {
+    fn damaged(&self, attempted: &str, error: &lsm_tree::Error) -> PortError {
         if let Err(error) = durable_file::write(&self.rebuild_marker, b"") {
             tracing::error!(%error, "the state cache could not be marked as damaged");
         }
-        PortError::Damaged { what: what.to_owned(), detail: format!("state cache: {error}") }
+        PortError::Damaged { attempted: attempted.to_owned(), detail: format!("state cache: {error}") }
     }
 
     /// The value of a key. Blocks on the disk.

@@ -120,23 +120,23 @@ impl SegmentIndex {
     /// Sluice wrote: an index without it would hide its batches from that, too.
     pub(super) fn scan(segments: &LogSegments, base: u64, end: u64) -> io::Result<Self> {
         let mut index = Self::default();
-        let mut at = base;
-        while at < end {
-            match segments.read(at)? {
+        let mut from = base;
+        while from < end {
+            match segments.read(from)? {
                 LogStep::Frame { lsn, .. } if lsn >= end => break,
                 LogStep::Frame { lsn, next, payload, .. } => {
                     if let Ok(directory) = parse_known(&payload, || segments.name(lsn))? {
                         index.push(lsn, directory.batches.iter().map(|row| (&row.customer, row.id)));
                     }
-                    at = next;
+                    from = next;
                 }
                 // A reader of the log reports the damage. The whole batches can still be found.
                 LogStep::Damaged { next, rest, .. } => {
-                    let rest = rest.map(|rest| parse_known(&rest, || segments.name(at))).transpose()?;
+                    let rest = rest.map(|rest| parse_known(&rest, || segments.name(from))).transpose()?;
                     if let Some(Ok(directory)) = rest {
-                        index.push(at, directory.batches.iter().map(|row| (&row.customer, row.id)));
+                        index.push(from, directory.batches.iter().map(|row| (&row.customer, row.id)));
                     }
-                    at = next;
+                    from = next;
                 }
                 LogStep::End => break,
             }
@@ -174,15 +174,15 @@ mod tests {
     #[test]
     fn a_changed_or_missing_byte_is_noticed() {
         let bytes = sample().encode();
-        for at in 0..bytes.len() {
+        for offset in 0..bytes.len() {
             let mut changed = bytes.clone();
-            changed[at] ^= 0x20;
-            let noticed = match at < HEAD_LEN {
+            changed[offset] ^= 0x20;
+            let noticed = match offset < HEAD_LEN {
                 true => read_times(&changed).is_none(),
                 false => SegmentIndex::decode(&changed).is_none(),
             };
-            assert!(noticed, "byte {at}");
-            assert_eq!(SegmentIndex::decode(&bytes[..at]), None, "cut at {at}");
+            assert!(noticed, "byte {offset}");
+            assert_eq!(SegmentIndex::decode(&bytes[..offset]), None, "cut at {offset}");
         }
     }
 

@@ -175,8 +175,8 @@ mod tests {
         // Though its deliveries were due later, one take brings all of the other subscription's.
         let taken =
             waiting.take(&TakeRequest { now_ms: 60, max: 100, max_per_subscription: 10, blocked: &blocked });
-        let of = |wanted| taken.iter().filter(|(subscription, _)| *subscription == wanted).count();
-        assert_eq!([blocked_one, busy_one, other].map(of), [0, 10, 3]);
+        let taken_of = |wanted| taken.iter().filter(|(subscription, _)| *subscription == wanted).count();
+        assert_eq!([blocked_one, busy_one, other].map(taken_of), [0, 10, 3]);
         assert_eq!(waiting.rows[&blocked_one].by_due.len(), 50_000, "none of them was touched");
     }
 }

@@ -43,46 +43,46 @@ pub(super) fn recover_tail(
     };
     let path = segment_path(dir, last.base);
     let limit = last.limit();
-    let mut at = last.first_frame();
+    let mut lsn = last.first_frame();
     let mut clean = last.file.metadata()?.len() == last.size;
     let mut written = None;
-    while at + FRAME_HEADER_LEN as u64 <= limit {
-        let search_from = match last.header_at(at)? {
+    while lsn + FRAME_HEADER_LEN as u64 <= limit {
+        let search_from = match last.header_at(lsn)? {
             FoundFrame::Header(header) => {
                 if last.payload(header)?.is_ok() {
-                    at = header.next_lsn();
+                    lsn = header.next_lsn();
                     continue;
                 }
                 header.next_lsn()
             }
-            FoundFrame::Damage | FoundFrame::Nothing => at + FRAME_ALIGN,
+            FoundFrame::Damage | FoundFrame::Nothing => lsn + FRAME_ALIGN,
         };
         let written = match written {
             Some(written) => written,
-            None => *written.insert(last.last_written(at)?),
+            None => *written.insert(last.last_written(lsn)?),
         };
-        if written <= at {
+        if written <= lsn {
             break;
         }
         let Some(next) = last.resync(search_from, written)? else {
             findings.push(format!(
                 "{}: unfinished or damaged from byte {} to {}, the end of the log",
                 path.display(),
-                at - last.base,
+                lsn - last.base,
                 written - last.base,
             ));
             clean = false;
-            at = written.next_multiple_of(FRAME_ALIGN).min(limit);
+            lsn = written.next_multiple_of(FRAME_ALIGN).min(limit);
             break;
         };
         // A whole frame follows, so the bytes before it were once synced.
         findings.push(format!(
             "{}: damaged from byte {} to {}",
             path.display(),
-            at - last.base,
+            lsn - last.base,
             next - last.base
         ));
-        at = next;
+        lsn = next;
     }
-    Ok(RecoveredEnd { end: at, clean, findings })
+    Ok(RecoveredEnd { end: lsn, clean, findings })
 }

@@ -29,12 +29,12 @@ impl LogModel {
 
     /// A model with frames of these lengths.
     fn with(lens: &[usize]) -> Self {
-        let mut this = Self::new();
-        let (_, mut writer, _) = open_writer(this.dir.path(), 0);
+        let mut model = Self::new();
+        let (_, mut writer, _) = open_writer(model.dir.path(), 0);
         for len in lens {
-            this.append(&mut writer, *len);
+            model.append(&mut writer, *len);
         }
-        this
+        model
     }
 
     fn append(&mut self, writer: &mut SegmentWriter, len: usize) {
@@ -71,9 +71,9 @@ pub(crate) fn memory_dir() -> PathBuf {
 }
 
 fn read_all(segments: &LogSegments, from: u64) -> (BTreeMap<u64, Vec<u8>>, Vec<String>) {
-    let (mut frames, mut damage, mut at) = (BTreeMap::new(), Vec::new(), from);
+    let (mut frames, mut damage, mut lsn) = (BTreeMap::new(), Vec::new(), from);
     loop {
-        let next = match segments.read(at).unwrap() {
+        let next = match segments.read(lsn).unwrap() {
             LogStep::End => return (frames, damage),
             LogStep::Frame { lsn, next, payload } => {
                 frames.insert(lsn, payload.to_vec());
@@ -84,8 +84,8 @@ fn read_all(segments: &LogSegments, from: u64) -> (BTreeMap<u64, Vec<u8>>, Vec<S
                 next
             }
         };
-        assert!(next > at, "reading goes forward");
-        at = next;
+        assert!(next > lsn, "reading goes forward");
+        lsn = next;
     }
 }
 
@@ -112,12 +112,12 @@ fn any_flipped_byte_costs_one_frame_at_the_most_and_is_named() {
     let model = sample();
     for path in model.files() {
         let whole = std::fs::read(&path).unwrap();
-        for at in 0..whole.len() {
+        for offset in 0..whole.len() {
             let mut bad = whole.clone();
-            bad[at] ^= 0x10;
+            bad[offset] ^= 0x10;
             std::fs::write(&path, &bad).unwrap();
             let (_, missing, findings) = model.read(0);
-            let case = format!("{} byte {at}: {findings:?}", name(&path));
+            let case = format!("{} byte {offset}: {findings:?}", name(&path));
             assert!(missing.len() <= 1, "{case}: lost {missing:?}");
             if !missing.is_empty() {
                 let base: u64 = name(&path).trim_end_matches(".seg").parse().unwrap();

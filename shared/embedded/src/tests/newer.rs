@@ -106,13 +106,13 @@ async fn a_record_of_a_newer_version_is_not_passed_and_a_newer_version_reads_it(
     let engine = open(dir.path()).await;
     assert!(engine.lost().is_empty(), "nobody met it yet");
     let mut read = Vec::new();
-    let mut at = Position::START;
+    let mut position = Position::START;
     let refused: PortError = loop {
-        match engine.log.read(&shard, at, 4 << 10, Duration::ZERO).await {
+        match engine.log.read(&shard, position, 4 << 10, Duration::ZERO).await {
             Ok(page) => read.extend(positions(&page.items)),
             Err(error) => break error,
         }
-        at = *read.last().unwrap();
+        position = *read.last().unwrap();
     };
     assert_eq!(read, all[..4], "all that is before it, and nothing else");
     assert_eq!(refused.class(), FailureClass::Denied, "an operator must act");

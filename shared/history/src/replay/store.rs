@@ -32,7 +32,7 @@ fn encode(replay: &Replay) -> Vec<u8> {
 
 fn decode(value: &[u8]) -> Result<Replay, PortError> {
     serde_json::from_slice(value)
-        .map_err(|error| PortError::Damaged { what: "read a replay".into(), detail: error.to_string() })
+        .map_err(|error| PortError::Damaged { attempted: "read a replay".into(), detail: error.to_string() })
 }
 
 fn open_key(replay: &Replay) -> Vec<u8> {

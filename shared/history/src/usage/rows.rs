@@ -172,10 +172,10 @@ pub(super) fn encode(value: &impl Serialize, more: &impl Serialize) -> Vec<u8> {
 
 /// Reads a row of two values; the second is missing in older rows.
 pub(super) fn decode<T: DeserializeOwned, M: DeserializeOwned + Default>(
-    what: &str,
+    attempted: &str,
     bytes: &[u8],
 ) -> Result<(T, M), PortError> {
-    let damaged = |detail: String| PortError::Damaged { what: what.to_owned(), detail };
+    let damaged = |detail: String| PortError::Damaged { attempted: attempted.to_owned(), detail };
     let unreadable = |error: postcard::Error| damaged(error.to_string());
     match bytes.split_first() {
         Some((&FORMAT, value)) => {

@@ -106,8 +106,8 @@ impl ShardUsage {
         (usage.addition, usage.through, usage.writing) = (head.addition, head.through, head.writing);
         for number in 0..head.parts {
             let part = rows.get(&partition, &part_key(head.writing, number)).await?;
-            let what = "read a part of the usage of a shard";
-            let (part, receipts) = decode(what, &part.unwrap_or_default())?;
+            let attempted = "read a part of the usage of a shard";
+            let (part, receipts) = decode(attempted, &part.unwrap_or_default())?;
             entries.extend(with_receipts(part, receipts));
         }
         for (customer, minute, counts) in &entries {

@@ -33,9 +33,9 @@ pub fn parse_rfc3339_signed(text: &str) -> Option<i64> {
     (FIRST_MS..END_MS).contains(&ms).then_some(ms)
 }
 
-/// The number that the `len` digits at `at` form.
-fn digits(text: &str, at: usize, len: usize) -> Option<i64> {
-    let digits = text.get(at..at + len)?;
+/// The number that the `len` digits at `offset` form.
+fn digits(text: &str, offset: usize, len: usize) -> Option<i64> {
+    let digits = text.get(offset..offset + len)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
@@ -166,8 +166,8 @@ mod tests {
         /// The crate `jiff` agrees on every time that both read.
         #[test]
         fn another_reader_agrees(ms in FIRST_MS + DAY_S * 1000..END_MS - DAY_S * 1000, offset_min in -1439i64..1440) {
-            let at = jiff::Timestamp::from_millisecond(ms + offset_min * 60_000).unwrap();
-            let text = at.to_string();
+            let time = jiff::Timestamp::from_millisecond(ms + offset_min * 60_000).unwrap();
+            let text = time.to_string();
             let (sign, minutes) = (if offset_min < 0 { '-' } else { '+' }, offset_min.abs());
             let text = format!("{}{sign}{:02}:{:02}", text.trim_end_matches('Z'), minutes / 60, minutes % 60);
             prop_assert_eq!(parse_rfc3339_signed(&text), Some(ms), "{}", text);

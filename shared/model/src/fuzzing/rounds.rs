@@ -94,26 +94,26 @@ pub fn mutated(seed: u64, base: &[u8], other: &[u8]) -> Vec<u8> {
     let mut random = SeededNumbers(seed);
     let mut bytes = base.to_vec();
     for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len() + 1);
-        let end = (at + 1 + random.below(16)).min(bytes.len());
+        let offset = random.below(bytes.len() + 1);
+        let end = (offset + 1 + random.below(16)).min(bytes.len());
         match random.below(7) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
-            1 if at < bytes.len() => bytes[at] = random.below(256) as u8,
-            2 => drop(bytes.drain(at..end.max(at))),
+            0 if offset < bytes.len() => bytes[offset] ^= 1 << random.below(8),
+            1 if offset < bytes.len() => bytes[offset] = random.below(256) as u8,
+            2 => drop(bytes.drain(offset..end.max(offset))),
             3 => {
                 let token = TOKENS[random.below(TOKENS.len())];
-                drop(bytes.splice(at..at, token.iter().copied()));
+                drop(bytes.splice(offset..offset, token.iter().copied()));
             }
             4 => {
-                let piece = bytes[at..end.max(at)].repeat(1 + random.below(40));
-                drop(bytes.splice(at..at, piece));
+                let piece = bytes[offset..end.max(offset)].repeat(1 + random.below(40));
+                drop(bytes.splice(offset..offset, piece));
             }
             5 => {
                 let from = random.below(other.len() + 1);
                 let to = (from + random.below(64)).min(other.len());
-                drop(bytes.splice(at..at, other[from..to].iter().copied()));
+                drop(bytes.splice(offset..offset, other[from..to].iter().copied()));
             }
-            _ => bytes.truncate(at),
+            _ => bytes.truncate(offset),
         }
         bytes.truncate(LEN_MAX);
     }

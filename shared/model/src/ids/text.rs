@@ -15,15 +15,15 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Writes `value` as a hyphenated lower-case UUID.
 pub fn write_uuid(value: u128, out: &mut [u8; ID_TEXT_LEN]) {
     let bytes = value.to_be_bytes();
-    let mut at = 0;
+    let mut offset = 0;
     for (i, byte) in bytes.iter().enumerate() {
         if matches!(i, 4 | 6 | 8 | 10) {
-            out[at] = b'-';
-            at += 1;
+            out[offset] = b'-';
+            offset += 1;
         }
-        out[at] = HEX[usize::from(byte >> 4)];
-        out[at + 1] = HEX[usize::from(byte & 15)];
-        at += 2;
+        out[offset] = HEX[usize::from(byte >> 4)];
+        out[offset + 1] = HEX[usize::from(byte & 15)];
+        offset += 2;
     }
 }
 

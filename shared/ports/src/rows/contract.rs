@@ -36,7 +36,7 @@ async fn keys(rows: &dyn Rows, partition: &str) -> Vec<Vec<u8>> {
 async fn rows_are_listed_in_the_order_of_their_keys(rows: &dyn Rows) {
     let partition = name();
     let all: [&[u8]; 5] = [b"\x00", b"\x00\x01", b"a", b"a\xff", b"\xff"];
-    let puts = [3, 0, 4, 2, 1].map(|at| RowChange::Put(row(&partition, all[at], &[at as u8])));
+    let puts = [3, 0, 4, 2, 1].map(|number| RowChange::Put(row(&partition, all[number], &[number as u8])));
     rows.write(puts.to_vec()).await.unwrap();
     assert_eq!(keys(rows, &partition).await, all);
     let page = rows.list(&partition, Some(b"\x00\x01"), 2).await.unwrap();

@@ -57,7 +57,7 @@ const NUMBERS: [&str; 6] = ["abs", "count", "float", "int", "length", "round"];
 /// A forbidden part of a template: its line and a description.
 pub(super) struct NotAllowed {
     pub(super) line: usize,
-    pub(super) what: String,
+    pub(super) problem: String,
 }
 
 /// Checks the statements of a string.
@@ -84,7 +84,7 @@ pub(super) fn check(statement: &Stmt<'_>) -> Result<(), NotAllowed> {
         Stmt::ForLoop(each) => refused(&each.iter, "a loop cannot be recursive"),
         _ => Err(NotAllowed {
             line: 1,
-            what: "there are `if`, `for` and `set`, and no other statements".into(),
+            problem: "there are `if`, `for` and `set`, and no other statements".into(),
         }),
     }
 }
@@ -208,6 +208,6 @@ fn is_number(side: &Expr<'_>) -> bool {
     }
 }
 
-fn refused(place: &Expr<'_>, what: &str) -> Result<(), NotAllowed> {
-    Err(NotAllowed { line: usize::from(place.span().start_line), what: what.to_owned() })
+fn refused(place: &Expr<'_>, problem: &str) -> Result<(), NotAllowed> {
+    Err(NotAllowed { line: usize::from(place.span().start_line), problem: problem.to_owned() })
 }

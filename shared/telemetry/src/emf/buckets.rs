@@ -11,8 +11,8 @@ impl Buckets {
     /// Adds the count of observations up to a bound; series of one histogram are summed.
     pub(super) fn add(&mut self, bound: f64, count: u64) {
         match self.bounds.binary_search_by(|(known, _)| known.total_cmp(&bound)) {
-            Ok(at) => self.bounds[at].1 += count,
-            Err(at) => self.bounds.insert(at, (bound, count)),
+            Ok(place) => self.bounds[place].1 += count,
+            Err(place) => self.bounds.insert(place, (bound, count)),
         }
     }
 
@@ -37,9 +37,9 @@ impl Buckets {
     pub(super) fn quantile(&self, quantile: f64) -> Option<f64> {
         let total = self.total();
         let rank = total as f64 * quantile;
-        let at = self.bounds.iter().position(|(_, count)| *count > 0 && *count as f64 >= rank)?;
-        let (low, below) = if at == 0 { (0.0, 0) } else { self.bounds[at - 1] };
-        let (bound, count) = self.bounds[at];
+        let place = self.bounds.iter().position(|(_, count)| *count > 0 && *count as f64 >= rank)?;
+        let (low, below) = if place == 0 { (0.0, 0) } else { self.bounds[place - 1] };
+        let (bound, count) = self.bounds[place];
         if !bound.is_finite() {
             return Some(low);
         }
@@ -82,7 +82,7 @@ mod tests {
         #[test]
         fn a_quantile_lies_in_the_bucket_of_its_rank(counts in prop::collection::vec(0u64..100, 1..8), quantile in 0.01f64..1.0) {
             let mut sum = 0;
-            let cumulative: Vec<_> = counts.iter().enumerate().map(|(at, count)| { sum += count; (at as f64 + 1.0, sum) }).collect();
+            let cumulative: Vec<_> = counts.iter().enumerate().map(|(place, count)| { sum += count; (place as f64 + 1.0, sum) }).collect();
             let all = buckets(&cumulative);
             let Some(value) = all.quantile(quantile) else {
                 prop_assert_eq!(sum, 0);

@@ -114,10 +114,10 @@ async fn a_shard_is_handed_over_to_the_process_that_is_named_and_stays_there_whi
     let two = KeepingProcess::start("two", &stream, &table).await;
     tokio::time::sleep(APART).await;
     let listing = operator.look(APART).await.unwrap();
-    let to = listing.successor(&shard_id(0), None).unwrap();
-    assert_eq!(to, "two");
+    let successor = listing.successor(&shard_id(0), None).unwrap();
+    assert_eq!(successor, "two");
     let row = &listing.lease(&shard_id(0)).unwrap().row;
-    operator.order(row, &LeaseOrder::HandOver { to }).await.unwrap();
+    operator.order(row, &LeaseOrder::HandOver { to: successor }).await.unwrap();
     grant.leave.cancelled().await;
     drop(grant);
     let _taken = two.granted().await.expect("the other one takes it");
@@ -139,7 +139,7 @@ async fn a_shard_begins_where_an_operator_wants_it() {
     let table = table_at(positions[5], begin_ms + 6000);
     let operator = operator(&stream, &table);
     let process = KeepingProcess::start("one", &stream, &table).await;
-    for (at, checkpoint, skips) in [
+    for (start, checkpoint, skips) in [
         (StartAt::Newest, positions[9], true),
         (StartAt::Time(begin_ms + 3000), positions[2], false),
         // Between two records.
@@ -150,8 +150,8 @@ async fn a_shard_begins_where_an_operator_wants_it() {
     ] {
         let grant = process.granted().await.expect("it is worked");
         let row = table.lease(&shard_id(0));
-        let planned = operator.plan_start(&row, at).await.unwrap();
-        assert_eq!((planned.restart.position, planned.skips()), (checkpoint, skips), "{at:?}");
+        let planned = operator.plan_start(&row, start).await.unwrap();
+        assert_eq!((planned.restart.position, planned.skips()), (checkpoint, skips), "{start:?}");
         operator.begin(&planned).await.unwrap();
         let twice = operator.begin(&planned).await;
         assert!(matches!(twice, Err(LeaseOrderError::Changed(_))), "one at a time");

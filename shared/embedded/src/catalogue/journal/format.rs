@@ -87,16 +87,16 @@ pub(in crate::catalogue) fn parse(bytes: &[u8]) -> (JournalContents, JournalCond
         let condition = damaged(&contents, finding, 0);
         return (contents, condition);
     };
-    let mut at = HEAD_LEN;
-    contents.good_len = at as u64;
+    let mut offset = HEAD_LEN;
+    contents.good_len = offset as u64;
     // The first half of a change, until its other half is read.
     let mut half: Option<StoredRow> = None;
-    while at < bytes.len() {
+    while offset < bytes.len() {
         let in_snapshot = contents.frames < snapshot.rows;
         let known = half.as_ref().map_or(contents.revision, |row| row.revision);
-        let Some(Frame { row, with_next, len }) = read_frame(&bytes[at..]) else {
-            let after = highest_after(bytes, at + 1);
-            let finding = format!("no frame at byte {at}");
+        let Some(Frame { row, with_next, len }) = read_frame(&bytes[offset..]) else {
+            let after = highest_after(bytes, offset + 1);
+            let finding = format!("no frame at byte {offset}");
             let condition = if in_snapshot || after > 0 {
                 JournalCondition::Damaged { finding, highest: after.max(known) }
             } else {
@@ -109,20 +109,20 @@ pub(in crate::catalogue) fn parse(bytes: &[u8]) -> (JournalContents, JournalCond
             false => known.checked_add(1) == Some(row.revision) && !(with_next && half.is_some()),
         };
         if !follows {
-            let finding = format!("frame of revision {} at byte {at} is out of line", row.revision);
+            let finding = format!("frame of revision {} at byte {offset} is out of line", row.revision);
             let condition = damaged(&contents, finding, contents.good_len as usize);
             return (contents, condition);
         }
-        at += len;
+        offset += len;
         if with_next {
             half = Some(row);
             continue;
         }
         half.take().into_iter().chain([row]).for_each(|row| contents.put(row));
-        contents.good_len = at as u64;
+        contents.good_len = offset as u64;
         if contents.frames == snapshot.rows && in_snapshot {
             if contents.digest != snapshot {
-                let condition = damaged(&contents, "its snapshot does not add up".to_owned(), at);
+                let condition = damaged(&contents, "its snapshot does not add up".to_owned(), offset);
                 return (contents, condition);
             }
             contents.revision = revision;
@@ -143,17 +143,17 @@ pub(in crate::catalogue) fn parse(bytes: &[u8]) -> (JournalContents, JournalCond
 
 /// The highest revision of any whole frame from byte `from` on; 0 if there is none.
 fn highest_after(bytes: &[u8], from: usize) -> u64 {
-    let (mut at, mut highest) = (from, 0);
+    let (mut offset, mut highest) = (from, 0);
     while let Some(found) =
-        bytes.get(at..).and_then(|rest| rest.windows(FRAME_MAGIC.len()).position(|w| w == FRAME_MAGIC))
+        bytes.get(offset..).and_then(|rest| rest.windows(FRAME_MAGIC.len()).position(|w| w == FRAME_MAGIC))
     {
-        at += found;
-        match read_frame(&bytes[at..]) {
+        offset += found;
+        match read_frame(&bytes[offset..]) {
             Some(frame) => {
                 highest = highest.max(frame.row.revision);
-                at += frame.len;
+                offset += frame.len;
             }
-            None => at += 1,
+            None => offset += 1,
         }
     }
     highest

@@ -174,18 +174,18 @@ fn any_flipped_byte_is_noticed_and_costs_only_its_block() {
     ];
     let bytes = encode(batches.clone());
     let data_start = directory_end(&bytes).unwrap();
-    for at in (0..bytes.len()).step_by(97).chain(0..data_start) {
+    for offset in (0..bytes.len()).step_by(97).chain(0..data_start) {
         let mut bad = bytes.clone();
-        bad[at] ^= 0x10;
+        bad[offset] ^= 0x10;
         match RecordDirectory::parse(&bad) {
-            Err(_) => assert!(at < data_start, "byte {at} is data, not directory"),
+            Err(_) => assert!(offset < data_start, "byte {offset} is data, not directory"),
             Ok(directory) => {
                 let read: Vec<_> = directory.read_all(&bad).map(|(_, batch)| batch).collect();
                 let good =
                     read.iter().zip(&batches).filter(|(read, batch)| read.as_ref() == Ok(*batch)).count();
                 // The padding of a zstd frame may be unused; nothing wrong is ever read.
                 assert!(read.iter().zip(&batches).all(|(r, b)| r.as_ref().is_err() || r.as_ref() == Ok(b)));
-                assert!(good >= 2, "byte {at} cost {} batches", 3 - good);
+                assert!(good >= 2, "byte {offset} cost {} batches", 3 - good);
             }
         }
     }
@@ -197,13 +197,16 @@ fn any_flipped_byte_of_a_packed_record_is_noticed() {
         let (batch, parts) = packed_batch(1, &[(2, 50), (30, 3000), (3, 100), (20, 1000)], codec);
         let bytes = encode_parts(codec, vec![batch.clone()], vec![parts]);
         let data_start = directory_end(&bytes).unwrap();
-        for at in (data_start..bytes.len()).step_by(7).chain(0..data_start) {
+        for offset in (data_start..bytes.len()).step_by(7).chain(0..data_start) {
             let mut bad = bytes.clone();
-            bad[at] ^= 0x10;
+            bad[offset] ^= 0x10;
             if let Ok(directory) = RecordDirectory::parse(&bad) {
                 let read: Vec<_> = directory.read_all(&bad).map(|(_, read)| read).collect();
                 // If the change is not noticed, the byte was unused and the batch reads correctly.
-                assert!(read.iter().all(|read| read.is_err() || read.as_ref() == Ok(&batch)), "byte {at}");
+                assert!(
+                    read.iter().all(|read| read.is_err() || read.as_ref() == Ok(&batch)),
+                    "byte {offset}"
+                );
             }
         }
     }
@@ -270,10 +273,10 @@ fn the_golden_record_of_the_future_is_told_from_damage() {
         "a newer Sluice wrote this record: it has version 9, and this build reads 1 to 2"
     );
     assert_eq!(version(golden), Ok(9));
-    for at in 0..HEADER_LEN {
+    for offset in 0..HEADER_LEN {
         let mut damaged = golden.to_vec();
-        damaged[at] ^= 1;
-        assert!(!RecordDirectory::parse(&damaged).unwrap_err().is_newer(), "byte {at}");
+        damaged[offset] ^= 1;
+        assert!(!RecordDirectory::parse(&damaged).unwrap_err().is_newer(), "byte {offset}");
     }
     assert_eq!(version(include_bytes!("../../../tests/data/record-v1.bin")), Ok(VERSION_FIRST));
 }
