@@ -27,7 +27,7 @@ use held::{ClaimsInMemory, HeldClaim};
 use parking_lot::Mutex;
 use sluice_model::CustomerId;
 use sluice_model::ids::random_u128;
-use sluice_ports::idempotency::{ClaimOutcome, Idempotency, KeyHash, Placed};
+use sluice_ports::idempotency::{ClaimKey, ClaimOutcome, Idempotency, KeyHash, Placed};
 use sluice_ports::{FailureClass, PortError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,8 +55,6 @@ return 0";
 const LATE_MAX: usize = 10_000;
 const LATE_EVERY: Duration = Duration::from_millis(500);
 const LATE_FOR: Duration = Duration::from_secs(600);
-
-type ClaimKey = (CustomerId, KeyHash);
 
 /// The distributed idempotency keys.
 pub struct RedisIdempotency {

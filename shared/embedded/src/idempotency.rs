@@ -19,7 +19,7 @@ use pending::{Begun, PendingClaims};
 use serde::{Deserialize, Serialize};
 use sluice_model::CustomerId;
 use sluice_ports::PortError;
-use sluice_ports::idempotency::{ClaimOutcome, Idempotency, KeyHash, Placed};
+use sluice_ports::idempotency::{ClaimKey, ClaimOutcome, Idempotency, KeyHash, Placed};
 use sluice_ports::log::ShardId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,8 +30,6 @@ const STORED_AGAIN_MAX: usize = 1000;
 const EXPIRY_ROWS: usize = 10_000;
 /// How long an answered key waits for the state store before it is stored again.
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(5);
-
-type ClaimKey = (CustomerId, KeyHash);
 
 /// An answered key in the state store.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -10,6 +10,9 @@ pub mod contract;
 /// A customer's idempotency key: the first 16 bytes of its SHA-256.
 pub type KeyHash = [u8; 16];
 
+/// A key with its customer, by which a claim is found.
+pub type ClaimKey = (CustomerId, KeyHash);
+
 /// The places of a request's events, from which its first answer is made again.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Placed {

@@ -1,8 +1,7 @@
 //! The claims that this process holds: pure.
 
-use super::ClaimKey;
 use foldhash::HashMap;
-use sluice_ports::idempotency::KeyHash;
+use sluice_ports::idempotency::{ClaimKey, KeyHash};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;

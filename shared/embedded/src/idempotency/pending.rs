@@ -1,8 +1,8 @@
 //! Idempotency keys whose requests are in flight, in memory.
 
-use super::{ClaimKey, StoredClaim};
+use super::StoredClaim;
 use foldhash::HashMap;
-use sluice_ports::idempotency::{ClaimOutcome, KeyHash, Placed};
+use sluice_ports::idempotency::{ClaimKey, ClaimOutcome, KeyHash, Placed};
 use std::time::Instant;
 
 /// The progress of a key's request.

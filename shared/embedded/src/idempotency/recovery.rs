@@ -1,6 +1,6 @@
 //! Claims that the log holds and the state store missed.
 
-use super::{ClaimKey, StoredClaim};
+use super::StoredClaim;
 use crate::keys;
 use crate::kv::KvView;
 use crate::log::EmbeddedLog;
@@ -9,7 +9,7 @@ use crate::segments::LogStep;
 use foldhash::HashMap;
 use sluice_model::{BatchId, Claim, CustomerId};
 use sluice_ports::PortError;
-use sluice_ports::idempotency::{KeyHash, Placed};
+use sluice_ports::idempotency::{ClaimKey, KeyHash, Placed};
 use sluice_ports::log::ShardId;
 use std::collections::BTreeMap;
 use std::io;
