@@ -59,20 +59,19 @@ impl LaneHorizons {
     /// # Errors
     /// If the table does not answer and never has.
     pub async fn get(&self) -> Result<Horizons, PortError> {
-        let known = self.known.lock().clone();
-        if let Some(known) = known.as_ref().filter(|known| known.asked.elapsed() < self.look_every) {
-            return Ok(known.horizons.clone());
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
         }
         // While one caller reads the table, others continue with the last horizons.
-        let _turn = match (self.turn.try_lock(), known) {
+        let _turn = match (self.turn.try_lock(), self.last()) {
             (Ok(turn), _) => turn,
             (Err(_), Some(known)) => return Ok(known.horizons),
             (Err(_), None) => self.turn.lock().await,
         };
-        let known = self.known.lock().clone();
-        if let Some(known) = known.as_ref().filter(|known| known.asked.elapsed() < self.look_every) {
-            return Ok(known.horizons.clone());
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
         }
+        let known = self.last();
         let asked = Instant::now();
         let read = match tokio::time::timeout(LOOK_WITHIN, self.table.rows()).await {
             Ok(read) => read,
@@ -89,6 +88,15 @@ impl LaneHorizons {
         let horizons = Horizons::of_lanes(lanes_ms.clone());
         *self.known.lock() = Some(KnownHorizons { lanes_ms, horizons: horizons.clone(), asked });
         Ok(horizons)
+    }
+
+    fn last(&self) -> Option<KnownHorizons> {
+        self.known.lock().clone()
+    }
+
+    /// The last horizons, if the table need not be read again yet.
+    fn fresh(&self) -> Option<Horizons> {
+        self.last().filter(|known| known.asked.elapsed() < self.look_every).map(|known| known.horizons)
     }
 }
 
