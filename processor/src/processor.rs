@@ -204,7 +204,7 @@ impl Processor {
                 },
                 Some(ended) = tasks.join_next() => {
                     if let Err(error) = ended {
-                        tracing::error!(%error, "the keeper of a task died");
+                        tracing::error!(%error, "the task that restarts other tasks died");
                     }
                 }
             }

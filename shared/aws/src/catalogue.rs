@@ -92,7 +92,7 @@ impl PostgresCatalogue {
         if self.login.is_due()
             && let Err(error) = self.read_login_again().await
         {
-            tracing::warn!(%error, "the login at Postgres was not read again; the one before stays");
+            tracing::warn!(%error, "cannot read the login at Postgres again; keeping the previous one");
         }
         let begun = Instant::now();
         let mut acquired = self.pool.acquire().await;

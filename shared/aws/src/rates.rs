@@ -202,7 +202,7 @@ impl RedisRates {
         let given: Vec<u64> = match self.redis.run(LEASE_SCRIPT, key, args).await {
             Ok(given) => given,
             Err(error) => {
-                tracing::debug!(%error, "rates are this edge's share");
+                tracing::debug!(%error, "no answer from Redis; enforcing this edge's share of the rate");
                 *self.away_until.lock() = Some(Instant::now() + AWAY);
                 state.lease.lock().events += at_hand;
                 return self.take_share(state, entry, events);

@@ -64,8 +64,8 @@ impl Redis {
     pub async fn close(&self) {
         match tokio::time::timeout(COMMAND_WITHIN, self.client.quit()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the connection to Redis was gone already"),
-            Err(_elapsed) => tracing::debug!("Redis does not answer; its connection is left"),
+            Ok(Err(error)) => tracing::debug!(%error, "the connection to Redis was already closed"),
+            Err(_elapsed) => tracing::debug!("Redis does not answer; its connection was not closed"),
         }
     }
 

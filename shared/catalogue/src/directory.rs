@@ -235,7 +235,7 @@ impl Directory {
     ) -> Option<&'a mut CustomerState> {
         let entry = self.customer(id);
         if entry.is_none() {
-            tracing::error!(customer = %id, "the catalogue has a row of a customer that it does not have");
+            tracing::error!(customer = %id, "the catalogue has a row of a customer that does not exist");
         }
         let entry = entry?;
         Some(touched.entry(id).or_insert_with(|| (*entry.state()).clone()))

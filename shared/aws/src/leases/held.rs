@@ -209,7 +209,7 @@ impl Held {
                 Written::Refused(_) => break,
             }
         }
-        tracing::warn!(shard = %lease.shard, "the lease is another's now");
+        tracing::warn!(shard = %lease.shard, "another process owns the lease now");
         lease.lost.cancel();
         Err(PortError::unavailable(attempted(), "the lease is another's"))
     }

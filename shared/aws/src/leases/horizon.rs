@@ -80,7 +80,7 @@ impl LaneHorizons {
         let lanes_ms = match (read, &known) {
             (Ok(rows), known) => latest(&rows, self.lanes, known.as_ref().map(|known| &known.lanes_ms[..])),
             (Err(error), Some(known)) => {
-                tracing::warn!(%error, "how far the inbox can be read is not known anew; trying again");
+                tracing::warn!(%error, "cannot update how far the inbox can be read; trying again");
                 known.lanes_ms.clone()
             }
             (Err(error), None) => return Err(error),

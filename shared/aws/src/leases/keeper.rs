@@ -134,7 +134,9 @@ impl Keeper {
                 let ticked = tokio::time::timeout(self.lease / 2, self.tick(&leaving)).await;
                 match ticked {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::warn!(%error, "leases could not be kept; trying again"),
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, "the leases could not be read or renewed; trying again");
+                    }
                     Err(_elapsed) => tracing::warn!("the lease table does not answer; trying again"),
                 }
                 // The next tick comes early if another process' lease expires before it.
@@ -294,13 +296,13 @@ impl Keeper {
         let Changed::Yes(counter) = Changed::from_write(written, row.counter, ours) else { return Ok(()) };
         tracing::info!(%shard, "took the lease");
         if let Some(gap) = gap {
-            tracing::error!(%shard, "{gap}: it is lost; going on from the oldest record");
+            tracing::error!(%shard, "{gap}: these records are lost; continuing from the oldest record");
             count_gap(gap.cause());
         }
         let (checkpoint, skipped) = match from {
             TakeFrom::TrimHorizon(_) => (Position::START, None),
             TakeFrom::Restart(restart) => {
-                tracing::warn!(%shard, ?restart, "begins where an operator wants it");
+                tracing::warn!(%shard, ?restart, "beginning where an operator ordered");
                 (restart.position, restart.skips(row.checkpoint))
             }
             TakeFrom::Checkpoint | TakeFrom::CheckpointWithGap(_) => (row.checkpoint, row.skipped),
@@ -336,7 +338,7 @@ impl Keeper {
             }
         };
         if tokio::time::timeout(self.lease, all).await.is_err() {
-            tracing::warn!("shards are still worked; their leases will expire");
+            tracing::warn!("some shards are still worked; their leases will expire");
         }
         let within = self.lease / 2;
         let given_back = async {

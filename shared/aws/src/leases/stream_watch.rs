@@ -117,7 +117,7 @@ impl StreamWatch {
                     return;
                 }
                 Some(Ok(Err(error))) => {
-                    tracing::warn!(%error, "the stream's shards are not known anew; trying again");
+                    tracing::warn!(%error, "cannot list the stream's shards; trying again");
                     self.begun = None;
                 }
                 Some(Err(error)) => tracing::error!(%error, "listing the stream's shards died"),

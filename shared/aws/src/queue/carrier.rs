@@ -37,14 +37,18 @@ impl DeadLetterCarrier {
                     return Err(error);
                 }
                 metrics::side_call_failed(SideCall::CarryDeadLetters);
-                tracing::warn!(%error, "dead letters are stored, but not carried to their queue");
+                tracing::warn!(%error, "dead letters are stored, but were not copied to their queue");
                 return Ok(());
             }
             let Some((_, reason)) = report.refused.first() else { return Ok(()) };
             if ids_max == 0 {
                 metrics::side_call_failed(SideCall::CarryDeadLetters);
                 let count = report.refused.len();
-                tracing::warn!(count, reason, "the queue of dead letters refuses some that are stored");
+                tracing::warn!(
+                    count,
+                    reason,
+                    "the dead-letter queue refuses some of the stored dead letters"
+                );
                 return Ok(());
             }
             // The messages may be too large: try again with fewer ids.

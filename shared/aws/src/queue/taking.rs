@@ -122,7 +122,7 @@ impl QueueState {
                 (SideCall::SendOn, self.send_on(anew).await)
             }
             MessageVerdict::GiveUp(delivery) => {
-                tracing::error!(delivery = %delivery.id, receives = self.receives_max, "nobody ends this delivery");
+                tracing::error!(delivery = %delivery.id, receives = self.receives_max, "no process finished this delivery; it becomes a dead letter");
                 match self.give_up(delivery.clone()).await {
                     // Its message stays until the dead letter is counted.
                     Ok(()) => return self.given_up.lock().push(delivery),
@@ -138,7 +138,7 @@ impl QueueState {
             Ok(()) => leftovers.delete.push(receipt),
             Err(error) => {
                 metrics::side_call_failed(call);
-                tracing::warn!(%error, ?call, "a message of the work queue comes again");
+                tracing::warn!(%error, ?call, "a message of the work queue was not handled; it will come again");
             }
         }
     }
@@ -152,7 +152,7 @@ impl QueueState {
         let undone = self.queue.delete(receipts).await;
         let Some(error) = undone.error else { return true };
         metrics::side_call_failed(SideCall::DeleteMessages);
-        tracing::warn!(%error, "messages that are of no use any more are still in the queue");
+        tracing::warn!(%error, "messages that are no longer needed could not be deleted yet");
         self.undeleted.lock().add(undone.receipts);
         false
     }
@@ -163,7 +163,7 @@ impl QueueState {
         }
         if let Err(error) = self.queue.set_visibility(receipts, seconds).await {
             metrics::side_call_failed(SideCall::ChangeVisibility);
-            tracing::warn!(%error, "messages come again too early or too late");
+            tracing::warn!(%error, "cannot set how long messages stay invisible; they come back too early or too late");
         }
     }
 }

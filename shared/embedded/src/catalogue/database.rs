@@ -133,7 +133,7 @@ async fn read_digest(connection: &mut SqliteConnection) -> Result<(u64, Catalogu
     let digest =
         CatalogueDigest { rows: row.try_get::<i64, _>(1)? as u64, sum: row.try_get::<i64, _>(2)? as u64 };
     if i64::from(digest.crc(revision)) != row.try_get::<i64, _>(3)? {
-        return Err(DatabaseError::Damaged("its digest is not what was written".to_owned()));
+        return Err(DatabaseError::Damaged("its digest is damaged".to_owned()));
     }
     Ok((revision, digest))
 }

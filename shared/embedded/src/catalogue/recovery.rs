@@ -84,7 +84,7 @@ pub(super) fn plan(
             std::cmp::Ordering::Equal if *sum == digest => RecoveryPlan::Keep,
             std::cmp::Ordering::Equal => RecoveryPlan::Refuse {
                 database: format!("its rows of revision {database_revision} are not the journal's"),
-                journal: describe("its rows are not the database's"),
+                journal: describe("its rows differ from the database's"),
             },
         },
     }

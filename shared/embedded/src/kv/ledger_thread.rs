@@ -107,7 +107,7 @@ impl LedgerThread {
             match self.writer.append(|out| out.extend_from_slice(frame)) {
                 Ok(appended) => {
                     if self.failing.send_replace(None).is_some() {
-                        tracing::info!("state is made durable again");
+                        tracing::info!("state can be made durable again");
                     }
                     return Some(appended.next);
                 }

@@ -45,7 +45,7 @@ impl<Render: Fn() -> String, Facts: Fn() -> RoleFacts> EmfOutput<Render, Facts> 
         let spawned =
             std::thread::Builder::new().name("emf".into()).spawn(move || write_all(&receiver, &working));
         if let Err(error) = spawned {
-            tracing::error!(%error, "no thread for the lines of telemetry.emf: none are written");
+            tracing::error!(%error, "cannot start the thread of telemetry.emf: no lines are written");
             return;
         }
         let mut ticks = tokio::time::interval(self.interval);

@@ -83,7 +83,7 @@ pub(in crate::catalogue) fn parse(bytes: &[u8]) -> (JournalContents, JournalCond
         highest: highest_after(bytes, from).max(contents.revision),
     };
     let Some((revision, snapshot)) = read_head(bytes) else {
-        let finding = "its head is not what was written".to_owned();
+        let finding = "its head is damaged".to_owned();
         let condition = damaged(&contents, finding, 0);
         return (contents, condition);
     };
