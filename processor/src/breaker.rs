@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_began_before_the_opening_does_not_prolong_it() {
+    fn an_attempt_that_began_before_the_opening_does_not_prolong_it() {
         let policy = BreakerPolicy::default();
         let mut breaker = tripped(&policy);
         assert!(!breaker.record(&policy, 900, DOWN, false, 0.5));

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_taken_out_of_what_is_left() {
+    fn held_events_are_taken_out_of_the_uncut_events() {
         let mut batch = batch_of_sizes(&[10; 6]);
         for (index, event) in batch.events.iter_mut().enumerate() {
             event.ordering = index as u64 % 3;
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_parked_is_of_no_more_batches_than_a_row_holds() {
+    fn a_webhook_that_may_be_parked_has_no_more_batches_than_a_row_holds() {
         let mut outbox = Outbox::default();
         let batch = Arc::new(batch_of_sizes(&[10]));
         for n in 0..3000 {

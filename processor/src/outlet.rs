@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_in_flight_and_one_is_signed_while_the_endpoint_keeps_up() {
+    fn one_webhook_is_in_flight_and_one_is_signed_while_the_endpoint_keeps_up() {
         let flying = Situation { in_flight: 1, ..situation(1060) };
         assert_eq!(step(&outbox(10, 1000), flying), OutletStep::Stage);
         assert_eq!(step(&outbox(9, 1000), flying), OutletStep::Sleep { until_ms: Some(1250) });
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waited_too_long_overtakes_unless_the_subscription_is_ordered() {
+    fn events_that_waited_too_long_overtake_unless_the_subscription_is_ordered() {
         let flying = Situation { in_flight: 1, ..situation(1250) };
         assert_eq!(step(&outbox(10, 1000), flying), OutletStep::Send);
         let ordered = Situation { ordered: true, ..flying };
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waited_far_too_long_leaves_the_shard() {
+    fn events_that_waited_far_too_long_leave_the_shard() {
         let flying = Situation { in_flight: 1, ..situation(11_000) };
         assert_eq!(step(&outbox(1, 1000), flying), OutletStep::HandOver(HandOverCause::Slow));
     }

@@ -108,7 +108,7 @@ mod tests {
         }
 
         #[test]
-        fn whoever_waits_as_told_may_go(events in 1usize..100_000, per_second in 1u32..100_000) {
+        fn a_post_may_begin_after_the_wait_that_it_was_told(events in 1usize..100_000, per_second in 1u32..100_000) {
             let rate = PaceRate { per_second, processes: 1 };
             let mut pace = SubscriptionPace::default();
             pace.pay(rate, events, 1_000_000_000_000);

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_sign_says_so() {
+    fn a_subscription_without_a_valid_secret_cannot_sign() {
         assert_eq!(Signer::new(&[]).unwrap_err(), SignError::NoSecret);
         for text in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_!!", "whsk_AAAA"] {
             let error = Signer::new(&[secret(text, None)]).unwrap_err();

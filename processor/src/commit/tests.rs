@@ -36,7 +36,7 @@ fn a_delivery_that_is_done_is_not_put() {
 }
 
 #[tokio::test]
-async fn what_is_durable_is_not_written_again_while_another_store_is_away() {
+async fn durable_steps_are_not_written_again_while_another_store_is_away() {
     let (events, queue) = (RecordingStores::default(), RecordingStores::default());
     let stores = CommitStores { queue: queue.stores().queue, ..events.stores() };
     let mut commit = Commit::default();

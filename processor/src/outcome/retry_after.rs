@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nearly_a_date_is_read_where_its_meaning_is_clear() {
+    fn sloppy_dates_are_read_if_their_meaning_is_clear() {
         let expected = Some(RetryAfter::At(784_111_777_000));
         for date in ["Mon, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 +0000"] {
             assert_eq!(RetryAfter::parse(date, NOW_MS), expected, "{date}");

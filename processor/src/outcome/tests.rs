@@ -94,7 +94,7 @@ fn a_subscription_may_have_its_client_errors_retried() {
 }
 
 #[test]
-fn what_can_never_be_sent_is_not_retried() {
+fn an_unsendable_webhook_is_not_retried() {
     let decide = |fault| decide(PostResult::Fault(fault), 1, &RetryPolicy::default(), 0, 0.5);
     assert_eq!(decide(Fault::ForbiddenUrl), Outcome::DeadLetter { reason: DeadLetterReason::Refused });
     assert_eq!(decide(Fault::Redirect), Outcome::DeadLetter { reason: DeadLetterReason::Refused });

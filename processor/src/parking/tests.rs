@@ -119,7 +119,7 @@ fn a_retry_and_what_was_never_tried_take_turns() {
 }
 
 #[test]
-fn what_an_answer_left_over_holds_its_own_keys_only() {
+fn events_that_an_answer_left_hold_only_their_own_keys() {
     let mut parked = Parked::default();
     let whole = failed(1, &[1, 2, 3], 0);
     parked.fail(whole.clone(), 1, &mut ParkedChanges::default());

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_says_counts_and_grows_while_it_says_nothing_more() {
+    fn the_lag_that_the_log_told_grows_while_the_log_tells_nothing_new() {
         let mut lag = ShardLag::new(NOW);
         lag.heard(NOW, &page(false, Some(40_000), vec![record(NOW - 40_000, 2)]));
         assert_eq!(behind(&lag, NOW + 100, &[]), 40_000);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_and_not_matched_tells_its_own_age_and_not_that_of_a_quiet_hour_before() {
+    fn events_that_are_not_matched_yet_tell_their_own_age_and_not_that_of_a_quiet_hour_before() {
         let mut lag = ShardLag::new(NOW);
         lag.heard(NOW - 3_600_000, &page(true, Some(0), vec![record(NOW - 3_600_000, 1)]));
         let new = [record(NOW - 20, 3)];

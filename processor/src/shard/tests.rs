@@ -59,7 +59,7 @@ async fn events_arrive_once_in_the_order_of_the_log() {
 }
 
 #[tokio::test]
-async fn what_nobody_wants_is_passed_without_a_fact() {
+async fn events_that_nobody_wants_are_passed_without_a_fact() {
     let mut other = to("http://127.0.0.1:9/".into(), 1, 10);
     other.selector = r#"{"type":"event_type","value":"other"}"#.into();
     let mut rig = Rig::started(quick(), vec![other]).await;
@@ -111,7 +111,7 @@ async fn what_fails_for_good_is_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn what_was_accepted_before_a_subscription_was_disabled_is_a_dead_letter_when_matched_later() {
+async fn events_accepted_before_a_subscription_was_disabled_are_dead_letters_when_matched_later() {
     for (reason, wanted) in [
         (DisabledReason::Gone, DeadLetterReason::SubscriptionDisabled),
         (DisabledReason::BacklogFull, DeadLetterReason::BacklogFull),

@@ -51,7 +51,7 @@ async fn a_change_is_known_when_it_answers() {
 }
 
 #[tokio::test]
-async fn what_is_made_of_an_event_type_is_made_once_a_version() {
+async fn a_value_of_an_event_type_is_derived_once_for_each_version() {
     let running = running().await;
     let directory = &running.directory;
     let sample = CatalogueSample::new(1);

@@ -76,7 +76,7 @@ async fn no_file_has_a_secret_and_without_the_key_nothing_starts() {
 }
 
 #[tokio::test]
-async fn what_was_plain_or_sealed_with_an_old_key_is_sealed_with_the_first() {
+async fn plain_secrets_and_those_of_an_old_key_are_sealed_with_the_first_key() {
     let dir = tempfile::tempdir().unwrap();
     let sample = with_secret(CatalogueSample::new(1));
     let catalogue = open(dir.path(), &[]).await.unwrap();

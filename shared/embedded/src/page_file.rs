@@ -103,7 +103,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn what_is_appended_is_what_the_file_holds(
+        fn a_file_holds_exactly_the_appended_bytes(
             first in 0usize..3 * PAGE,
             pieces in prop::collection::vec(1usize..3 * PAGE, 1..8),
             reopened_after in 0usize..8,

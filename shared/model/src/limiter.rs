@@ -156,7 +156,7 @@ mod tests {
         }
 
         #[test]
-        fn what_remains_can_be_taken_and_no_more(rate in 1u32..5000, first in 0u64..5000) {
+        fn exactly_the_remaining_events_can_be_taken(rate in 1u32..5000, first in 0u64..5000) {
             let limiter = Limiter::new(rate);
             limiter.take(first, SECOND_NS).unwrap();
             let remaining = limiter.quota(SECOND_NS).remaining;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_taken_again() {
+    fn events_that_are_given_back_can_be_taken_again() {
         let limiter = Limiter::new(10);
         limiter.take(10, SECOND_NS).unwrap();
         assert!(limiter.take(4, SECOND_NS).is_err());
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_when_the_rate_changes_waits_by_the_new_one() {
+    fn a_waiting_request_waits_by_the_new_rate_after_a_change() {
         let limiter = Limiter::new(1);
         limiter.take(10, SECOND_NS).unwrap();
         limiter.change(1_000_000, SECOND_NS);

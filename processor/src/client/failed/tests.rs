@@ -126,7 +126,7 @@ fn an_object_that_is_cut_off_takes_nothing() {
 }
 
 #[test]
-fn what_was_read_counts_where_nothing_can_be_missing() {
+fn a_cut_body_counts_if_nothing_can_be_missing() {
     let broke = || BodyEnd::CutOff("the connection broke".into());
     let one = id(1);
     assert_eq!(cut(format!(r#"{{"failed":["{one}"]}}"#), broke()), Ok(vec![one]));

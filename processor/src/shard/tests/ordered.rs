@@ -81,7 +81,7 @@ async fn events_that_were_not_taken_hold_their_keys_back() {
 }
 
 #[tokio::test]
-async fn what_is_parked_survives_a_crash_and_ends_with_its_subscription() {
+async fn parked_events_survive_a_crash_and_end_with_their_subscription() {
     let receiver = WebhookReceiver::start(|webhook, _| {
         Reaction::Status(if webhook.numbers().iter().any(|n| n % 2 == 0) { 500 } else { 200 })
     })
@@ -163,7 +163,7 @@ async fn order_holds_through_everything() {
 /// If batches are read from the event store, one that was parked a moment ago may not be there yet,
 /// but is not lost.
 #[tokio::test]
-async fn what_is_parked_waits_until_its_batch_can_be_read() {
+async fn parked_events_wait_until_their_batch_can_be_read() {
     let receiver =
         WebhookReceiver::start(|_, before| Reaction::Status(if before == 0 { 500 } else { 200 })).await;
     let mut config = quick();

@@ -72,7 +72,7 @@ async fn each_event_counts_once_however_often_the_processor_is_killed() {
 }
 
 #[tokio::test]
-async fn what_leaves_the_log_is_counted_where_it_ends() {
+async fn deliveries_that_leave_the_log_are_counted_where_they_end() {
     let receiver = WebhookReceiver::start(|webhook, before| match webhook.numbers().contains(&2) {
         true => Reaction::Status(400),
         false if before == 0 => Reaction::Status(500),

@@ -139,7 +139,7 @@ async fn lanes_keep_their_order_through_a_split_and_a_merge() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs tests/stand-ins"]
-async fn what_is_sent_twice_is_read_once_by_whoever_takes_over() {
+async fn a_record_that_is_sent_twice_is_read_once_by_the_next_owner() {
     let (config, clients) = provisioned(1).await;
     let log = Arc::new(KinesisLog::open(&clients, &config).await.unwrap());
     let mut writers = LaneWriter::all(2);

@@ -173,7 +173,7 @@ async fn a_dead_letter_that_aws_moves_back_is_delivered_once_if_its_row_is_still
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs tests/stand-ins"]
-async fn what_nobody_can_work_goes_to_the_dead_letters_by_the_queue_s_own_policy() {
+async fn an_unworkable_message_goes_to_the_dead_letters_by_the_queue_s_own_policy() {
     let queues = Queues::new(|config| AwsConfig { receives_max: 4, ..config }).await;
     let waits = delivery(3, 5);
     let blocked = HashSet::from([waits.subscription]);

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fell_due_long_ago_is_another_s_affair() {
+    fn a_delivery_that_fell_due_long_ago_is_forgotten() {
         let batch = Batches::new(Lane::new(1).unwrap()).next(4, 1);
         let mut book = Book::new(100);
         book.put(&delivery(&batch, SubscriptionId::from_u128(1), 1, 1000), 0, 0);

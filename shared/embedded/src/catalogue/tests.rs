@@ -127,7 +127,7 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_there_after_a_crash() {
+async fn answered_changes_are_there_after_a_crash() {
     let (folder, wanted) = crashed_folder().await;
     assert_eq!(file_names(folder.path()), ["catalogue.db", "catalogue.db-wal", "catalogue.journal"]);
     assert!(all_there_or_refused(folder.path(), &wanted, "nothing").await);

@@ -97,14 +97,14 @@ async fn sample(dir: &TempDir, end: impl FnOnce(&Kv)) -> KvModel {
 }
 
 #[tokio::test]
-async fn what_was_committed_is_there_after_a_restart() {
+async fn committed_changes_are_there_after_a_restart() {
     let dir = temporary();
     let model = sample(&dir, Kv::close).await;
     assert_eq!(open_and_read(dir.path()), (model, vec![]));
 }
 
 #[tokio::test]
-async fn what_was_committed_is_there_after_a_crash() {
+async fn committed_changes_are_there_after_a_crash() {
     let (dir, crashed) = (temporary(), temporary());
     let model = sample(&dir, |_| copy(dir.path(), crashed.path())).await;
     assert_eq!(open_and_read(crashed.path()).0, model);
@@ -293,7 +293,7 @@ async fn changes_of_many_writers_see_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_before_closing_is_kept() {
+async fn changes_that_were_answered_before_closing_are_kept() {
     let dir = temporary();
     let kv = Arc::new(open(&dir));
     let writers: Vec<_> = (0..8u8)

@@ -101,7 +101,7 @@ fn name(path: &Path) -> String {
 }
 
 #[test]
-fn what_was_appended_is_read_and_nothing_is_found_damaged() {
+fn appended_frames_are_read_and_nothing_is_found_damaged() {
     let model = sample();
     let (count, missing, findings) = model.read(0);
     assert_eq!((count, missing, findings), (12, vec![], vec![]));

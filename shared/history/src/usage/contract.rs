@@ -44,7 +44,7 @@ async fn read(
 /// If a promise is broken.
 pub async fn all(rows: Arc<dyn Rows>) {
     counts_are_kept_by_period_type_and_subscription(&rows).await;
-    what_was_counted_before_a_crash_is_not_counted_again(&rows).await;
+    usage_counted_before_a_crash_is_not_counted_again(&rows).await;
     counts_of_many_customers_are_stored_in_parts(&rows).await;
 }
 
@@ -124,7 +124,7 @@ async fn counts_are_kept_by_period_type_and_subscription(rows: &Arc<dyn Rows>) {
     assert_eq!(theirs[0].2.accepted, 99);
 }
 
-async fn what_was_counted_before_a_crash_is_not_counted_again(rows: &Arc<dyn Rows>) {
+async fn usage_counted_before_a_crash_is_not_counted_again(rows: &Arc<dyn Rows>) {
     let customer = CustomerId::new(TEN);
     let shard = ShardId(format!("usage-{customer}").into());
     let mut first = ShardUsage::load(&**rows, &shard, 10, KEPT).await.unwrap();

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_shown_nowhere_and_stored_as_it_is() {
+    fn a_secret_is_never_shown_and_is_stored_unchanged() {
         let secret = SecretValue::from("p@ss");
         assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "******** Some(\n    ********,\n)");
         assert_eq!(format!("{:?}", SecretValue::default()), "none");

@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_stored_comes_back(due_ms in 0..SHAPE_FOLLOWS, kind in 0..3u8, bytes: [u8; 16]) {
+        fn stored_deliveries_read_back(due_ms in 0..SHAPE_FOLLOWS, kind in 0..3u8, bytes: [u8; 16]) {
             let shape = match kind {
                 0 => DeliveryShape::Plain,
                 1 => DeliveryShape::Pinned(ShapeId::from_bytes(bytes)),

@@ -97,7 +97,7 @@ impl CatalogueSample {
 pub async fn all(catalogue: &dyn Catalogue) {
     changes_tell_what_changed_since(catalogue).await;
     versions_guard_subscriptions(catalogue).await;
-    what_is_deleted_stays_deleted(catalogue).await;
+    deleted_rows_stay_deleted(catalogue).await;
     keys_are_revoked_once_and_unique(catalogue).await;
     keys_keep_their_scopes(catalogue).await;
     rows_need_their_customer(catalogue).await;
@@ -152,7 +152,7 @@ async fn versions_guard_subscriptions(catalogue: &dyn Catalogue) {
     assert!(matches!(catalogue.put_subscription(&unknown).await, Err(CatalogueError::NotFound)));
 }
 
-async fn what_is_deleted_stays_deleted(catalogue: &dyn Catalogue) {
+async fn deleted_rows_stay_deleted(catalogue: &dyn Catalogue) {
     let sample = CatalogueSample::new(4);
     sample.put(catalogue).await;
     let subscription = sample.subscription;

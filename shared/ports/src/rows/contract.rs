@@ -15,7 +15,7 @@ pub async fn all(rows: Arc<dyn Rows>) {
     changes_of_one_write_are_made_in_their_order(&*rows).await;
     many_changes_are_made_in_any_order(&*rows).await;
     a_conditional_put_is_made_once(rows.clone()).await;
-    what_has_expired_is_not_read(&*rows).await;
+    expired_rows_are_not_read(&*rows).await;
     the_largest_row_is_taken(&*rows).await;
     a_row_that_can_never_be_stored_stops_no_other(&*rows).await;
 }
@@ -113,7 +113,7 @@ async fn a_conditional_put_is_made_once(rows: Arc<dyn Rows>) {
     assert_eq!(made, 1);
 }
 
-async fn what_has_expired_is_not_read(rows: &dyn Rows) {
+async fn expired_rows_are_not_read(rows: &dyn Rows) {
     let partition = name();
     let until = |key: &[u8], ms: u64| NewRow { expires_at_ms: Some(ms), ..row(&partition, key, b"v") };
     let (gone, kept) = (until(b"gone", now_ms() - 1), until(b"kept", now_ms() + 3_600_000));

@@ -26,8 +26,8 @@ pub enum Order {
 
 /// Runs every check.
 pub async fn all(queue: &dyn WorkQueue, order: Order) {
-    what_is_due_is_given_out_once(queue).await;
-    what_is_not_due_waits(queue, order).await;
+    due_deliveries_are_given_out_once(queue).await;
+    deliveries_that_are_not_due_wait(queue, order).await;
     a_delivery_put_again_replaces_itself(queue).await;
     backlogs_count_what_is_not_done(queue).await;
     a_delivery_that_can_never_be_stored_stops_no_other(queue).await;
@@ -72,7 +72,7 @@ async fn finish(queue: &dyn WorkQueue, deliveries: &[Delivery]) {
         .unwrap();
 }
 
-async fn what_is_due_is_given_out_once(queue: &dyn WorkQueue) {
+async fn due_deliveries_are_given_out_once(queue: &dyn WorkQueue) {
     let (batch, subscription, now_ms) = (batch(), SubscriptionId::new(1), clock::now_ms());
     let mut put: Vec<Delivery> =
         (0..25).map(|i| sample::delivery(&batch, subscription, 2, now_ms - i)).collect();
@@ -89,7 +89,7 @@ async fn what_is_due_is_given_out_once(queue: &dyn WorkQueue) {
     take_nothing(queue).await;
 }
 
-async fn what_is_not_due_waits(queue: &dyn WorkQueue, order: Order) {
+async fn deliveries_that_are_not_due_wait(queue: &dyn WorkQueue, order: Order) {
     let due_ms = clock::now_ms() + HOUR_MS;
     let later = sample::delivery(&batch(), SubscriptionId::new(1), 2, due_ms);
     queue.put(vec![later.clone()]).await.unwrap();

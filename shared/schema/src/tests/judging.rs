@@ -62,7 +62,7 @@ fn a_name_that_comes_twice_is_refused_with_its_place() {
 }
 
 #[test]
-fn what_is_told_of_a_payload_is_short() {
+fn messages_about_a_payload_are_short() {
     let long = "k".repeat(10_000);
     let told =
         misfits(&compiled(r#"{"additionalProperties":{"type":"string"}}"#), &format!(r#"{{"{long}":1}}"#));

@@ -33,7 +33,7 @@ pub(in super::super) fn any_json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 #[test]
-fn what_is_not_json_is_refused_where_it_breaks() {
+fn text_that_is_not_json_is_refused_where_it_breaks() {
     for (text, offset) in [
         ("", 0),
         (" ", 1),

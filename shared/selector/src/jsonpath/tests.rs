@@ -187,7 +187,7 @@ proptest! {
 
     // No blanks: the oracle refuses a blank before `..`, which the grammar allows.
     #[test]
-    fn what_the_oracle_takes_we_take_and_no_more(text in any_query(), cut in 0_usize..40, insert in "[.\\[\\]()*?'a0-]?") {
+    fn exactly_the_queries_that_the_oracle_takes_are_taken(text in any_query(), cut in 0_usize..40, insert in "[.\\[\\]()*?'a0-]?") {
         let mut text = text;
         let cut = cut.min(text.len());
         text.insert_str(cut, &insert);

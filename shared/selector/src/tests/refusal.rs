@@ -11,7 +11,7 @@ fn refused(selector: &str, pointer: &str, message: &str) {
 }
 
 #[test]
-fn what_is_no_selector() {
+fn malformed_selectors_are_refused() {
     refused("{", "", "not JSON at byte 1");
     refused("[]", "", "expected an object with a `type`");
     refused("{}", "", "`type` is missing");
@@ -27,7 +27,7 @@ fn what_is_no_selector() {
 }
 
 #[test]
-fn what_is_no_expression() {
+fn malformed_expressions_are_refused() {
     refused(r#"{"type":"jsonpath"}"#, "", "`expression` is missing");
     refused(
         &jsonpath("$.a[?@.b >]"),
@@ -40,7 +40,7 @@ fn what_is_no_expression() {
 }
 
 #[test]
-fn what_is_no_function() {
+fn malformed_functions_are_refused() {
     refused(r#"{"type":"custom","function":"f"}"#, "/function", "expected an object");
     refused(r#"{"type":"custom","function":{}}"#, "/function", "`field` is missing");
     refused(&function("", "exists", ""), "/function/field", "cannot be empty");
@@ -64,7 +64,7 @@ fn what_is_no_function() {
 }
 
 #[test]
-fn what_is_no_regular_expression() {
+fn malformed_regular_expressions_are_refused() {
     refused(&function("a", "matches", "\"(\""), "/function/value", "regular expression: unclosed group");
     refused(&function("a", "matches", r#""(?=a)""#), "/function/value", "look-around");
     refused(&function("a", "matches", r#""(a)\\1""#), "/function/value", "backreferences");
