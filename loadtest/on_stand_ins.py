@@ -60,21 +60,21 @@ def ended(*children):
 
 @contextlib.contextmanager
 def roles(shards, env):
-    """Provisions, and runs an edge and a processor: the two, and the admin's URL."""
+    """Provisions, and runs an ingest process and a processor: the two, and the admin's URL."""
     env = dict(os.environ, SLUICE_ADMIN_TOKEN=TOKEN, **env)
     made = subprocess.run([SLUICE, "provision", "--shards", str(shards)], env=env, capture_output=True, text=True)
     if made.returncode:
         raise SystemExit(f"nothing was provisioned:\n{made.stderr}")
     public, admin = free_port(), free_port()
-    edge = start([SLUICE, "ingest", "--listen", f"127.0.0.1:{public}", "--admin-listen", f"127.0.0.1:{admin}", "--allow-private-webhooks"], env)
+    ingest = start([SLUICE, "ingest", "--listen", f"127.0.0.1:{public}", "--admin-listen", f"127.0.0.1:{admin}", "--allow-private-webhooks"], env)
     worker = start([SLUICE, "processor", "--listen", f"127.0.0.1:{free_port()}", "--allow-private-webhooks"], env)
-    with ended(edge, worker):
+    with ended(ingest, worker):
         time.sleep(3)
-        yield edge, worker, f"http://127.0.0.1:{admin}"
+        yield ingest, worker, f"http://127.0.0.1:{admin}"
 
 
 @contextlib.contextmanager
-def customers(count, edge, admin, hooks, batch=None):
+def customers(count, ingest, admin, hooks, batch=None):
     """Makes customers with a subscription to each hook; a file of their keys."""
     with tempfile.NamedTemporaryFile("w", suffix=".keys") as file:
         for n in range(count):
@@ -83,16 +83,16 @@ def customers(count, edge, admin, hooks, batch=None):
             time.sleep(1 if n == 0 else 0)
             for hook in hooks:
                 subscription = {"event_selector": {"type": "event_type", "value": "*"}, "webhook_url": hook, **({"batch": batch} if batch else {})}
-                call("POST", f"{edge}/v1/subscriptions", subscription, key)
+                call("POST", f"{ingest}/v1/subscriptions", subscription, key)
             file.write(key + "\n")
         file.flush()
         time.sleep(2)
         yield file.name
 
 
-def send(edge, keys_file, rate, seconds, event_bytes, batch, *more):
+def send(ingest, keys_file, rate, seconds, event_bytes, batch, *more):
     """Sends at a rate; the sender's report."""
-    command = [LOADTEST, "run", "--url", edge, "--keys-file", keys_file, "--batch", str(batch), "--rate", str(rate), "--duration", f"{seconds}s",
+    command = [LOADTEST, "run", "--url", ingest, "--keys-file", keys_file, "--batch", str(batch), "--rate", str(rate), "--duration", f"{seconds}s",
                "--warmup", "0s", "--event-bytes", str(event_bytes), "--json", "--progress", "none", *more]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().splitlines()[-1])
 

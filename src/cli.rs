@@ -257,7 +257,7 @@ fn parse_past(text: &str) -> Result<u64, String> {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without --role and --url it asks edge.admin_listen and processor_listen: a process \
+#[command(after_help = "Without --role and --url it asks ingest.admin_listen and processor_listen: a process \
 must listen at one of them at least, and every process that answers must be ready. It reads the same configuration \
 file and environment as the process, but does not know the flags that the process was started with. \
 A TLS certificate is not verified: nothing secret is sent.")]
@@ -280,9 +280,9 @@ pub(crate) struct Healthcheck {
 /// The command that a process was started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum CheckedRole {
-    /// `sluice up`: edge.admin_listen
+    /// `sluice up`: ingest.admin_listen
     Up,
-    /// `sluice ingest`: edge.admin_listen
+    /// `sluice ingest`: ingest.admin_listen
     Ingest,
     /// `sluice processor`: processor_listen
     Processor,

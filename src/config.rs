@@ -1,7 +1,7 @@
 //! The configuration: flags > environment > file > defaults.
 //!
 //! Every field can be given in the environment as `SLUICE_` and its path with
-//! `__` between the parts: `SLUICE_EDGE__LISTEN=0.0.0.0:80`. Unknown keys and
+//! `__` between the parts: `SLUICE_INGEST__LISTEN=0.0.0.0:80`. Unknown keys and
 //! absurd values are refused at the start, with an error that names their origin.
 
 mod file;
@@ -68,8 +68,8 @@ pub(crate) struct Config {
     #[cfg(feature = "aws")]
     pub aws: sluice_aws::AwsConfig,
 
-    /// The HTTP edge.
-    pub edge: IngestConfig,
+    /// The ingest role.
+    pub ingest: IngestConfig,
     /// Matching and delivery.
     pub processor: ProcessorConfig,
     /// The keys that seal webhook secrets.
@@ -96,7 +96,7 @@ impl Default for Config {
             #[cfg(feature = "aws")]
             aws: sluice_aws::AwsConfig::default(),
             processor_listen: SocketAddr::from(([127, 0, 0, 1], 8082)),
-            edge: IngestConfig::default(),
+            ingest: IngestConfig::default(),
             processor: ProcessorConfig::default(),
             secrets: SealingConfig::default(),
             telemetry: TelemetryConfig::default(),
@@ -107,8 +107,8 @@ impl Default for Config {
 
 impl Config {
     /// The addresses of the ingest role, each with its name.
-    pub(crate) fn edge_addresses(&self) -> [(&'static str, SocketAddr); 2] {
-        [("edge.listen", self.edge.listen), ("edge.admin_listen", self.edge.admin_listen)]
+    pub(crate) fn ingest_addresses(&self) -> [(&'static str, SocketAddr); 2] {
+        [("ingest.listen", self.ingest.listen), ("ingest.admin_listen", self.ingest.admin_listen)]
     }
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
         ("engine", config.engine.validate()),
         #[cfg(feature = "aws")]
         ("aws", config.aws.validate()),
-        ("edge", config.edge.validate()),
+        ("ingest", config.ingest.validate()),
         ("processor", config.processor.validate()),
         ("secrets", config.secrets.validate()),
         ("telemetry", config.telemetry.validate()),
@@ -186,7 +186,7 @@ mod tests {
         let Ok(config) = figment.extract::<Config>() else { return };
         let sections = [
             config.engine.validate(),
-            config.edge.validate(),
+            config.ingest.validate(),
             config.processor.validate(),
             config.secrets.validate(),
             config.telemetry.validate(),

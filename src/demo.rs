@@ -59,12 +59,12 @@ pub(crate) async fn run(config: &Config, options: &Demo) -> anyhow::Result<()> {
 fn demo_config(config: &Config, data_dir: &Path, admin_token: &str) -> Config {
     let mut config = config.clone();
     config.data_dir = data_dir.to_owned();
-    config.edge.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    config.edge.admin_listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    config.edge.environment = "demo".into();
+    config.ingest.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    config.ingest.admin_listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    config.ingest.environment = "demo".into();
     config.admin_token = Some(admin_token.into());
-    config.edge.cors_origins = vec!["*".into()];
-    config.edge.allow_private_webhooks = true;
+    config.ingest.cors_origins = vec!["*".into()];
+    config.ingest.allow_private_webhooks = true;
     config.processor.guard.allow_private = true;
     // Sample data needs little room.
     config.engine.log_segment_bytes = 32 << 20;

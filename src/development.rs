@@ -19,7 +19,7 @@ const RATE: u32 = 1_000_000;
 
 /// Refuses an address that other machines reach, since they could use the key.
 pub(crate) fn check_addresses(config: &Config) -> anyhow::Result<()> {
-    for (field, address) in config.edge_addresses() {
+    for (field, address) in config.ingest_addresses() {
         anyhow::ensure!(
             address.ip().is_loopback(),
             "--dev: {field} is {address}, which is not a loopback address: everybody who reaches it could use \
@@ -103,16 +103,16 @@ mod tests {
     fn only_loopback_addresses_are_taken() {
         let listening = |public: &str, admin: &str| {
             let mut config = Config::default();
-            config.edge.listen = public.parse().unwrap();
-            config.edge.admin_listen = admin.parse().unwrap();
+            config.ingest.listen = public.parse().unwrap();
+            config.ingest.admin_listen = admin.parse().unwrap();
             check_addresses(&config).map_err(|error| error.to_string())
         };
         for good in ["127.0.0.1:1", "127.8.9.1:0", "[::1]:1"] {
             assert_eq!(listening(good, "127.0.0.1:2"), Ok(()));
         }
         for bad in ["0.0.0.0:80", "192.168.0.1:80", "[::]:80", "[2001:db8::1]:80"] {
-            assert!(listening(bad, "127.0.0.1:2").unwrap_err().contains("edge.listen"), "{bad}");
-            assert!(listening("127.0.0.1:2", bad).unwrap_err().contains("edge.admin_listen"), "{bad}");
+            assert!(listening(bad, "127.0.0.1:2").unwrap_err().contains("ingest.listen"), "{bad}");
+            assert!(listening("127.0.0.1:2", bad).unwrap_err().contains("ingest.admin_listen"), "{bad}");
         }
     }
 }

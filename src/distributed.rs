@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
     let stop = stop_signal(config)?;
     let tokens = AdminTokenSource::load(config, None)?;
-    let waiting = WaitingRoom::open(&config.edge_addresses()).await?;
+    let waiting = WaitingRoom::open(&config.ingest_addresses()).await?;
     let mut engine = Engine::open(config, &stop, &waiting).await?;
     let stores = engine.stores(config, &stop, &waiting).await?;
     let (ports, redis) = engine.ingest_ports(config, tokens).await?;
@@ -56,7 +56,7 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
     let mut engine = Engine::open(config, &stop, &waiting).await?;
     let (stores, leased) = engine.leased_stores(config, &stop, &waiting).await?;
     let processor = roles::processor(config, &engine.foundation, &stores)?;
-    let appender = ProductAppender::start(stores.log.clone(), stores.lanes, &config.edge);
+    let appender = ProductAppender::start(stores.log.clone(), stores.lanes, &config.ingest);
     processor.tell_through(appender.events());
     waiting.close().await;
     let listener = ProbeListener::bind(address.0, address.1).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
 pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     let stop = stop_signal(config)?;
     let tokens = AdminTokenSource::load(config, None)?;
-    let waiting = WaitingRoom::open(&config.edge_addresses()).await?;
+    let waiting = WaitingRoom::open(&config.ingest_addresses()).await?;
     let mut engine = Engine::open(config, &stop, &waiting).await?;
     let (stores, leased) = engine.leased_stores(config, &stop, &waiting).await?;
     let (ports, redis) = engine.ingest_ports(config, tokens).await?;

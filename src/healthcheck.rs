@@ -59,17 +59,17 @@ fn configured(
     state: CheckedState,
     config: &Config,
 ) -> anyhow::Result<Vec<AskedListener>> {
-    let admin_scheme = match config.edge.tls.files() {
-        Some(_) if config.edge.tls.on_admin => "https",
+    let admin_scheme = match config.ingest.tls.files() {
+        Some(_) if config.ingest.tls.on_admin => "https",
         _ => "http",
     };
-    let edge = ("edge.admin_listen", admin_scheme, config.edge.admin_listen);
+    let ingest = ("ingest.admin_listen", admin_scheme, config.ingest.admin_listen);
     let processor = ("processor_listen", "http", config.processor_listen);
     let candidates = match role {
-        Some(CheckedRole::Up | CheckedRole::Ingest) => vec![edge],
+        Some(CheckedRole::Up | CheckedRole::Ingest) => vec![ingest],
         Some(CheckedRole::Processor) => vec![processor],
-        None if cfg!(feature = "aws") => vec![edge, processor],
-        None => vec![edge],
+        None if cfg!(feature = "aws") => vec![ingest, processor],
+        None => vec![ingest],
     };
     // A process that takes any free port cannot be found by its configuration.
     let (known, unknown): (Vec<_>, Vec<_>) =
@@ -172,12 +172,12 @@ mod tests {
 
     #[test]
     fn each_role_is_asked_at_the_listener_of_its_configuration() {
-        let (edge, processor) = ("http://127.0.0.1:8081/readyz", "http://127.0.0.1:8082/readyz");
-        assert_eq!(asked(Some(CheckedRole::Up), |_| {}).unwrap(), [edge]);
-        assert_eq!(asked(Some(CheckedRole::Ingest), |_| {}).unwrap(), [edge]);
+        let (ingest, processor) = ("http://127.0.0.1:8081/readyz", "http://127.0.0.1:8082/readyz");
+        assert_eq!(asked(Some(CheckedRole::Up), |_| {}).unwrap(), [ingest]);
+        assert_eq!(asked(Some(CheckedRole::Ingest), |_| {}).unwrap(), [ingest]);
         assert_eq!(asked(Some(CheckedRole::Processor), |_| {}).unwrap(), [processor]);
         let all = asked(None, |_| {}).unwrap();
-        assert_eq!(all, if cfg!(feature = "aws") { vec![edge, processor] } else { vec![edge] });
+        assert_eq!(all, if cfg!(feature = "aws") { vec![ingest, processor] } else { vec![ingest] });
     }
 
     #[test]
@@ -195,9 +195,9 @@ mod tests {
     fn an_admin_listener_with_tls_is_asked_over_tls() {
         let tls = |on_admin: bool| {
             asked(Some(CheckedRole::Up), |config| {
-                config.edge.tls.cert_file = Some("cert.pem".into());
-                config.edge.tls.key_file = Some("key.pem".into());
-                config.edge.tls.on_admin = on_admin;
+                config.ingest.tls.cert_file = Some("cert.pem".into());
+                config.ingest.tls.key_file = Some("key.pem".into());
+                config.ingest.tls.on_admin = on_admin;
             })
         };
         assert_eq!(tls(true).unwrap(), ["https://127.0.0.1:8081/readyz"]);
@@ -206,9 +206,9 @@ mod tests {
 
     #[test]
     fn a_port_that_nobody_knows_is_an_error_that_names_the_field() {
-        let any_port = |config: &mut Config| config.edge.admin_listen.set_port(0);
+        let any_port = |config: &mut Config| config.ingest.admin_listen.set_port(0);
         let error = asked(Some(CheckedRole::Up), any_port).unwrap_err().to_string();
-        assert!(error.contains("edge.admin_listen") && error.contains("--url"), "{error}");
+        assert!(error.contains("ingest.admin_listen") && error.contains("--url"), "{error}");
     }
 
     #[test]

@@ -132,7 +132,7 @@ pub(crate) fn bind_ingest(
     probe: &Processor,
 ) -> anyhow::Result<BoundIngest> {
     let (stores, metrics) = (stores.clone(), foundation.metrics.clone());
-    let mut settings = config.edge.clone();
+    let mut settings = config.ingest.clone();
     settings.transform = config.processor.transform;
     settings.lanes.record_bytes_max = settings.lanes.record_bytes_max.min(stores.record_bytes_max);
     let parts = IngestParts {

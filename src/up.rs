@@ -59,7 +59,7 @@ impl Sluice {
     /// Opens the engine, recovers, binds and runs both roles.
     pub(crate) async fn start(config: &Config, purpose: Purpose) -> anyhow::Result<Self> {
         let metrics = sluice_telemetry::start_metrics()?;
-        let waiting = WaitingRoom::open(&config.edge_addresses()).await?;
+        let waiting = WaitingRoom::open(&config.ingest_addresses()).await?;
         let data_dir = &config.data_dir;
         waiting.waits_for(format!("opening and recovering {}", data_dir.display()));
         let opened = EmbeddedEngine::open(data_dir, config.engine.settings()).await;

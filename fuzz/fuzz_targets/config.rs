@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Sections {
     #[serde(default)]
-    edge: sluice_ingest::IngestConfig,
+    ingest: sluice_ingest::IngestConfig,
     #[serde(default)]
     engine: sluice_embedded::EngineConfig,
     #[serde(default)]
@@ -21,6 +21,6 @@ struct Sections {
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(sections) = toml::from_str::<Sections>(text) else { return };
-    let checked = [sections.edge.validate(), sections.engine.validate(), sections.processor.validate(), sections.secrets.validate()];
+    let checked = [sections.ingest.validate(), sections.engine.validate(), sections.processor.validate(), sections.secrets.validate()];
     std::hint::black_box((checked, sections.telemetry.log_filter.len()));
 });

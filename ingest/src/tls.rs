@@ -25,10 +25,10 @@ const HTTP1: &[u8] = b"http/1.1";
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The certificate or its key cannot be used.
-    #[error("edge.tls: {0}")]
+    #[error("ingest.tls: {0}")]
     Certificate(#[from] CertificateError),
     /// The TLS library refuses the configuration.
-    #[error("edge.tls: {0}")]
+    #[error("ingest.tls: {0}")]
     Rustls(#[from] rustls::Error),
     /// The process cannot listen for SIGHUP.
     #[error("listen for SIGHUP: {0}")]

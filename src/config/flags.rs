@@ -11,7 +11,7 @@ pub(super) const FLAG: &str = "flag ";
 
 /// The fields that let webhooks go to this machine. The ingest role delivers too: it
 /// sends the test events that customers ask for.
-const PRIVATE_WEBHOOKS: [&str; 2] = ["edge.allow_private_webhooks", "processor.guard.allow_private"];
+const PRIVATE_WEBHOOKS: [&str; 2] = ["ingest.allow_private_webhooks", "processor.guard.allow_private"];
 
 /// One field that a flag sets.
 pub(super) struct Flag {
@@ -57,18 +57,18 @@ impl GivenFlags {
     }
 
     fn development(&mut self) {
-        self.set("--dev", "edge.environment", Some("development"));
-        self.set("--dev", "edge.cors_origins", Some(["*"]));
+        self.set("--dev", "ingest.environment", Some("development"));
+        self.set("--dev", "ingest.cors_origins", Some(["*"]));
         self.switch("--dev", &PRIVATE_WEBHOOKS, true);
     }
 
     fn ingest(&mut self, flags: &IngestFlags) {
-        self.set("--listen", "edge.listen", flags.listen);
-        self.set("--admin-listen", "edge.admin_listen", flags.admin_listen);
+        self.set("--listen", "ingest.listen", flags.listen);
+        self.set("--admin-listen", "ingest.admin_listen", flags.admin_listen);
         self.set("--admin-token", "admin_token", flags.admin_token.as_ref());
         self.set("--admin-token-file", "admin_token_file", flags.admin_token_file.as_ref());
-        self.set("--tls-cert", "edge.tls.cert_file", flags.tls_cert.as_ref());
-        self.set("--tls-key", "edge.tls.key_file", flags.tls_key.as_ref());
+        self.set("--tls-cert", "ingest.tls.cert_file", flags.tls_cert.as_ref());
+        self.set("--tls-key", "ingest.tls.key_file", flags.tls_key.as_ref());
         self.switch("--allow-private-webhooks", &PRIVATE_WEBHOOKS, flags.allow_private_webhooks);
         self.logs(&flags.logs);
     }

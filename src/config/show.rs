@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(masked("aws.redis_password", json!("x")), MASKED);
         assert_eq!(masked("aws.redis_password", json!("")), "", "there is none to hide");
         assert_eq!(masked("secrets.keys", json!(["a", "b"])), json!([MASKED, MASKED]));
-        assert_eq!(masked("edge.environment", json!("x")), "x");
+        assert_eq!(masked("ingest.environment", json!("x")), "x");
         let url = masked("aws.postgres_url", json!("postgres://me:p@ss@host/db"));
         assert_eq!(url, format!("postgres://me:{MASKED}@host/db"));
     }

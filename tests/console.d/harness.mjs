@@ -58,7 +58,7 @@ export class Server {
       process.env.SLUICE_TEST_BINARY,
       ["up", "--data-dir", this.data, "--listen", `127.0.0.1:${this.port}`, "--admin-listen", `127.0.0.1:${this.adminPort}`,
         "--admin-token", ADMIN_TOKEN, "--allow-private-webhooks"],
-      { env: { ...process.env, SLUICE_EDGE__ENVIRONMENT: "development" } },
+      { env: { ...process.env, SLUICE_INGEST__ENVIRONMENT: "development" } },
     );
     let out = "";
     this.process.stdout.on("data", (chunk) => (out += chunk));

@@ -189,8 +189,8 @@ fn check_entries(entries: &[Value], customer: &TestCustomer) {
 #[test]
 fn entries_beyond_the_limit_go_while_it_serves_and_the_rest_outlives_a_kill_9() {
     let config = ServerConfig::default()
-        .env("SLUICE_EDGE__AUDIT__ROWS_MAX", 20)
-        .env("SLUICE_EDGE__AUDIT__CHECK_MS", 100);
+        .env("SLUICE_INGEST__AUDIT__ROWS_MAX", 20)
+        .env("SLUICE_INGEST__AUDIT__CHECK_MS", 100);
     let mut server = config.start();
     let (customer, quiet) = (TestCustomer::new(&server), TestCustomer::new(&server));
     let path = format!("/admin/customers/{}", customer.id);

@@ -385,12 +385,12 @@ fn every_command_has_help_and_every_shell_its_completions() {
 fn the_configuration_says_where_each_value_comes_from_and_masks_secrets() {
     let dir = directory();
     let file = dir.path().join("sluice.toml");
-    std::fs::write(&file, "threads = 3\n[edge]\nenvironment = \"test\"\n[edge.http]\nbacklog = 17\n")
+    std::fs::write(&file, "threads = 3\n[ingest]\nenvironment = \"test\"\n[ingest.http]\nbacklog = 17\n")
         .unwrap();
     let config = |more: &[&str]| {
         let mut command = binary();
         command.args(["config", "--config"]).arg(&file).args(["--listen", "127.0.0.1:7777"]).args(more);
-        command.env("SLUICE_ADMIN_TOKEN", "a-token-to-hide").env("SLUICE_EDGE__ENVIRONMENT", "of-the-env");
+        command.env("SLUICE_ADMIN_TOKEN", "a-token-to-hide").env("SLUICE_INGEST__ENVIRONMENT", "of-the-env");
         command.env("SLUICE_SECRETS__KEYS", "[\"one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"]");
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -400,7 +400,7 @@ fn the_configuration_says_where_each_value_comes_from_and_masks_secrets() {
     let has =
         |line: &str| assert!(text.lines().any(|printed| printed == line), "no line `{line}` in\n{text}");
     has("listen = \"127.0.0.1:7777\"  # --listen");
-    has("environment = \"of-the-env\"  # SLUICE_EDGE__ENVIRONMENT");
+    has("environment = \"of-the-env\"  # SLUICE_INGEST__ENVIRONMENT");
     has(&format!("backlog = 17  # {}", file.display()));
     has("data_dir = \"sluice-data\"  # the default");
     has("admin_token = \"********\"  # SLUICE_ADMIN_TOKEN");
@@ -410,8 +410,8 @@ fn the_configuration_says_where_each_value_comes_from_and_masks_secrets() {
     let fields: Vec<Value> = serde_json::from_str(&config(&["--json"])).unwrap();
     let field = |name: &str| fields.iter().find(|field| field["field"] == name).cloned().unwrap();
     assert_eq!(
-        field("edge.listen"),
-        json!({"field": "edge.listen", "value": "127.0.0.1:7777", "from": "flag", "name": "--listen"})
+        field("ingest.listen"),
+        json!({"field": "ingest.listen", "value": "127.0.0.1:7777", "from": "flag", "name": "--listen"})
     );
     assert_eq!(field("threads")["from"], "file");
     assert_eq!(field("data_dir")["from"], "default");
@@ -442,12 +442,12 @@ fn a_refused_value_is_named_with_where_it_came_from() {
         assert_eq!(output.status.code(), Some(2));
         stderr(&output)
     };
-    let error = run("SLUICE_EDGE__HTTP__BACKLOG", "0", &[]);
-    assert!(error.contains("edge.http.backlog (from SLUICE_EDGE__HTTP__BACKLOG)"), "{error}");
+    let error = run("SLUICE_INGEST__HTTP__BACKLOG", "0", &[]);
+    assert!(error.contains("ingest.http.backlog (from SLUICE_INGEST__HTTP__BACKLOG)"), "{error}");
     let error = run("SLUICE_X", "0", &["--tls-cert", "cert.pem"]);
     assert!(error.contains("configuration"), "{error}");
     let error = run("SLUICE_THREADS", "1", &["--tls-cert", "cert.pem"]);
-    assert!(error.contains("edge.tls.key_file"), "{error}");
+    assert!(error.contains("ingest.tls.key_file"), "{error}");
     let error = run("SLUICE_SECRETS__KEYS", "[\"one:c2hvcnQ=\"]", &[]);
     assert!(error.contains("secrets.keys") && !error.contains("c2hvcnQ="), "{error}");
 }

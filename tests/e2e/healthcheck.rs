@@ -13,7 +13,7 @@ fn check(admin: SocketAddr, processor: SocketAddr, more: &[&str]) -> (Option<i32
     let output: Output = binary()
         .arg("healthcheck")
         .args(more)
-        .env("SLUICE_EDGE__ADMIN_LISTEN", admin.to_string())
+        .env("SLUICE_INGEST__ADMIN_LISTEN", admin.to_string())
         .env("SLUICE_PROCESSOR_LISTEN", processor.to_string())
         .output()
         .unwrap();
@@ -27,7 +27,7 @@ fn a_process_that_runs_is_ready_and_one_that_is_gone_is_not() {
     let mut server = ServerConfig::default().start();
     for more in [&[][..], &["--role", "up"], &["--role", "ingest"]] {
         let (status, out, _) = check(server.admin(), nobody, more);
-        assert_eq!((status, out.starts_with("ready: edge.admin_listen http://")), (Some(0), true), "{out}");
+        assert_eq!((status, out.starts_with("ready: ingest.admin_listen http://")), (Some(0), true), "{out}");
     }
     let url = server.url();
     assert_eq!(check(nobody, nobody, &["--url", &url]).0, Some(0));
@@ -37,7 +37,7 @@ fn a_process_that_runs_is_ready_and_one_that_is_gone_is_not() {
     server.terminate();
     let (status, out, told) = check(server.admin(), nobody, &[]);
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    assert!(told.contains("not ready: nobody listens at edge.admin_listen"), "{told}");
+    assert!(told.contains("not ready: nobody listens at ingest.admin_listen"), "{told}");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_process_that_does_not_answer_is_not_ready() {
     let nobody = ports::reserved_address();
     let (status, _, told) = check(silent.local_addr().unwrap(), nobody, &["--timeout", "1"]);
     assert_eq!(status, Some(1), "{told}");
-    assert!(told.contains("edge.admin_listen") && told.contains("timed out"), "{told}");
+    assert!(told.contains("ingest.admin_listen") && told.contains("timed out"), "{told}");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_process_that_drains_is_not_ready_and_the_reason_is_told() {
     });
     assert!(told.contains("draining (status 503)"), "{told}");
     let (status, out, told) = check(server.admin(), nobody, &["--alive"]);
-    assert_eq!((status, out.starts_with("alive: edge.admin_listen http://")), (Some(0), true), "{out}{told}");
+    assert_eq!((status, out.starts_with("alive: ingest.admin_listen http://")), (Some(0), true), "{out}{told}");
     held.write_all(&request[request.len() - 1..]).unwrap();
     assert_eq!(server.wait().code(), Some(0));
 }
@@ -92,7 +92,7 @@ fn another_program_at_the_address_is_not_a_ready_process() {
 fn a_wrong_configuration_or_flag_is_exit_status_two() {
     let dir = directory();
     let file = dir.path().join("sluice.toml");
-    std::fs::write(&file, "[edge]\nadmin_listen = \"nowhere\"\n").unwrap();
+    std::fs::write(&file, "[ingest]\nadmin_listen = \"nowhere\"\n").unwrap();
     let output = binary().arg("--config").arg(&file).arg("healthcheck").output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && told.contains("admin_listen"), "{told}");

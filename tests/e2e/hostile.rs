@@ -180,8 +180,8 @@ fn more_than_the_rate_is_429_with_the_time_to_wait() {
 #[test]
 fn a_client_that_trickles_its_request_is_cut_and_others_are_served() {
     let server = ServerConfig::default()
-        .env("SLUICE_EDGE__HTTP__HEADER_TIMEOUT_MS", 300)
-        .env("SLUICE_EDGE__HTTP__BODY_TIMEOUT_MS", 300)
+        .env("SLUICE_INGEST__HTTP__HEADER_TIMEOUT_MS", 300)
+        .env("SLUICE_INGEST__HTTP__BODY_TIMEOUT_MS", 300)
         .start();
     let customer = TestCustomer::new(&server);
     let whole = post(r#"{"payload":1}"#).bearer(&customer.key).bytes();

@@ -121,7 +121,7 @@ fn a_development_server_refuses_addresses_that_others_reach() {
         let refused = run(&["up", "--dev", "--listen", address]);
         assert_eq!(refused.status.code(), Some(2));
         let text = stderr(&refused);
-        assert!(text.contains("edge.listen") && text.contains("not a loopback address"), "{text}");
+        assert!(text.contains("ingest.listen") && text.contains("not a loopback address"), "{text}");
     }
 }
 
@@ -158,13 +158,13 @@ fn configuration_that_makes_no_sense_is_refused_with_its_origin() {
     let from_variable =
         |name: &str, value: &str| binary().arg("config").env(name, value).output().expect("run the binary");
     for (output, named) in [
-        (from_file("[edge.http]\nheadr_timeout_ms = 1\n"), ["headr_timeout_ms", "sluice.toml"]),
-        (from_file("[edge]\nlisten = 7\n"), ["listen", "sluice.toml"]),
+        (from_file("[ingest.http]\nheadr_timeout_ms = 1\n"), ["headr_timeout_ms", "sluice.toml"]),
+        (from_file("[ingest]\nlisten = 7\n"), ["listen", "sluice.toml"]),
         (from_file("[engine\n"), ["sluice.toml", "TOML"]),
-        (from_variable("SLUICE_EDGE__HTTP__BAKLOG", "5"), ["baklog", "SLUICE_"]),
+        (from_variable("SLUICE_INGEST__HTTP__BAKLOG", "5"), ["baklog", "SLUICE_"]),
         (from_variable("SLUICE_ENGINE__SHARDS", "many"), ["shards", "SLUICE_"]),
         (from_file("[engine]\nshards = 0\n"), ["shards", "sluice.toml"]),
-        (from_variable("SLUICE_EDGE__HTTP__HEADER_TIMEOUT_MS", "0"), ["header_timeout_ms", "SLUICE_"]),
+        (from_variable("SLUICE_INGEST__HTTP__HEADER_TIMEOUT_MS", "0"), ["header_timeout_ms", "SLUICE_"]),
         (run(&["config", "--config", "/nonexistent.toml"]), ["/nonexistent.toml", "no such file"]),
     ] {
         let text = stderr(&output);
@@ -180,7 +180,7 @@ fn the_configuration_is_shown_with_its_secrets_masked() {
     let output = binary()
         .arg("config")
         .env("SLUICE_ADMIN_TOKEN", "hush")
-        .env("SLUICE_EDGE__HTTP__BACKLOG", "77")
+        .env("SLUICE_INGEST__HTTP__BACKLOG", "77")
         .output();
     let output = output.expect("run the binary");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -232,7 +232,7 @@ fn the_demo_shows_events_retries_and_dead_letters_and_ends_well() {
 
 #[test]
 fn health_says_what_the_process_is_and_metrics_count_what_it_did() {
-    let server = ServerConfig::default().env("SLUICE_EDGE__ENVIRONMENT", "staging").start();
+    let server = ServerConfig::default().env("SLUICE_INGEST__ENVIRONMENT", "staging").start();
     let customer = TestCustomer::new(&server);
     customer.send_all(&vec![json!({"payload": 1}); 3]);
     let get = |path: &str| Request::get(path).expect(server.public(), 200);

@@ -30,7 +30,7 @@ fn root() -> PathBuf {
 
 fn page() -> String {
     let mut out = "# Metrics\n\nServed at `/metrics` of the admin listener, and of the public one unless \
-        `edge.metrics_on_public` is false. Made from the declarations in the code; to write it anew: \
+        `ingest.metrics_on_public` is false. Made from the declarations in the code; to write it anew: \
         `SLUICE_TEST_WRITE=1 tests/run the_page_of_metrics`. Labels come from closed sets: never an id of a \
         customer or an event, never a URL.\n\n| metric | kind | labels | what it says |\n|---|---|---|---|\n"
         .to_owned();

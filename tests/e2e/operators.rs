@@ -70,8 +70,8 @@ fn the_token_before_opens_too_where_it_is_given() {
 #[test]
 fn a_process_that_hangs_ends_when_its_time_is_over() {
     let config = ServerConfig::default()
-        .env("SLUICE_EDGE__HTTP__DRAIN_MS", 600_000)
-        .env("SLUICE_EDGE__HTTP__BODY_TIMEOUT_MS", 600_000)
+        .env("SLUICE_INGEST__HTTP__DRAIN_MS", 600_000)
+        .env("SLUICE_INGEST__HTTP__BODY_TIMEOUT_MS", 600_000)
         .env("SLUICE_DRAIN_MS", 1000);
     let mut server = config.start();
     let customer = TestCustomer::new(&server);

@@ -52,10 +52,10 @@ impl Authority {
 
     fn server(&self) -> TestServer {
         ServerConfig::default()
-            .env("SLUICE_EDGE__TLS__CERT_FILE", self.file("cert.pem").display())
-            .env("SLUICE_EDGE__TLS__KEY_FILE", self.file("key.pem").display())
-            .env("SLUICE_EDGE__TLS__RELOAD_CHECK_MS", 20)
-            .env("SLUICE_EDGE__TLS__HANDSHAKE_TIMEOUT_MS", 500)
+            .env("SLUICE_INGEST__TLS__CERT_FILE", self.file("cert.pem").display())
+            .env("SLUICE_INGEST__TLS__KEY_FILE", self.file("key.pem").display())
+            .env("SLUICE_INGEST__TLS__RELOAD_CHECK_MS", 20)
+            .env("SLUICE_INGEST__TLS__HANDSHAKE_TIMEOUT_MS", 500)
             .start()
     }
 
@@ -204,8 +204,8 @@ fn a_server_does_not_start_with_a_certificate_that_it_cannot_use() {
     let authority = Authority::new();
     std::fs::write(authority.file("cert.pem"), "not a certificate").unwrap();
     let failure = ServerConfig::default()
-        .env("SLUICE_EDGE__TLS__CERT_FILE", authority.file("cert.pem").display())
-        .env("SLUICE_EDGE__TLS__KEY_FILE", authority.file("key.pem").display())
+        .env("SLUICE_INGEST__TLS__CERT_FILE", authority.file("cert.pem").display())
+        .env("SLUICE_INGEST__TLS__KEY_FILE", authority.file("key.pem").display())
         .try_start()
         .unwrap_err();
     assert_eq!(failure.status.and_then(|status| status.code()), Some(1));

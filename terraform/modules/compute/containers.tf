@@ -45,10 +45,10 @@ locals {
   environment = {
     ingest = merge(local.services_environment, local.metrics_environment, {
       SLUICE_AWS__REDIS_URL          = "rediss://${var.redis_host}:6379"
-      SLUICE_EDGE__LISTEN            = "0.0.0.0:${local.api_port}"
-      SLUICE_EDGE__ADMIN_LISTEN      = "0.0.0.0:${local.admin_port}"
-      SLUICE_EDGE__ENVIRONMENT       = var.environment
-      SLUICE_EDGE__METRICS_ON_PUBLIC = "false"
+      SLUICE_INGEST__LISTEN            = "0.0.0.0:${local.api_port}"
+      SLUICE_INGEST__ADMIN_LISTEN      = "0.0.0.0:${local.admin_port}"
+      SLUICE_INGEST__ENVIRONMENT       = var.environment
+      SLUICE_INGEST__METRICS_ON_PUBLIC = "false"
     })
     processor = merge(local.services_environment, local.metrics_environment, {
       SLUICE_AWS__FAN_OUT_CONSUMER = var.services.fan_out_consumer

@@ -47,7 +47,7 @@ resource "aws_lb" "public" {
   security_groups    = [aws_security_group.public.id]
 
   # Below the 75 s after which the ingest role closes an unused connection
-  # (edge.http.idle_timeout_ms), so that the load balancer closes first.
+  # (ingest.http.idle_timeout_ms), so that the load balancer closes first.
   idle_timeout               = 60
   drop_invalid_header_fields = true
   enable_deletion_protection = var.deletion_protection

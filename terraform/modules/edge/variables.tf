@@ -24,12 +24,12 @@ variable "task_cidrs" {
 }
 
 variable "api_port" {
-  description = "The port of the public API in a task (edge.listen)."
+  description = "The port of the public API in a task (ingest.listen)."
   type        = number
 }
 
 variable "admin_task_port" {
-  description = "The port of the admin API in a task (edge.admin_listen)."
+  description = "The port of the admin API in a task (ingest.admin_listen)."
   type        = number
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn check(text: &str, allow_private: bool) -> Result<String, ApiError>
         "http" if allow_private => {}
         "http" => {
             return Err(refuse(
-                "must begin with https://; http:// needs the setting edge.allow_private_webhooks",
+                "must begin with https://; http:// needs the setting ingest.allow_private_webhooks",
             ));
         }
         _ => return Err(refuse("must begin with https:// or http://")),
@@ -54,7 +54,7 @@ pub(crate) fn check(text: &str, allow_private: bool) -> Result<String, ApiError>
     };
     if private && !allow_private {
         return Err(refuse(
-            "leads to a private address, which needs the setting edge.allow_private_webhooks",
+            "leads to a private address, which needs the setting ingest.allow_private_webhooks",
         ));
     }
     Ok(url.into())
