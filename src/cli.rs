@@ -257,10 +257,12 @@ fn parse_past(text: &str) -> Result<u64, String> {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without --role and --url it asks ingest.admin_listen and processor_listen: a process \
+#[command(
+    after_help = "Without --role and --url it asks ingest.admin_listen and processor_listen: a process \
 must listen at one of them at least, and every process that answers must be ready. It reads the same configuration \
 file and environment as the process, but does not know the flags that the process was started with. \
-A TLS certificate is not verified: nothing secret is sent.")]
+A TLS certificate is not verified: nothing secret is sent."
+)]
 pub(crate) struct Healthcheck {
     /// Ask only the listener of this role
     #[arg(long, value_name = "ROLE", conflicts_with = "url")]

@@ -87,7 +87,8 @@ mod tests {
     async fn a_process_that_starts_is_alive_not_ready_and_says_why() {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let room = WaitingRoom::open(&[("ingest.listen", free), ("ingest.admin_listen", unknown)]).await.unwrap();
+        let room =
+            WaitingRoom::open(&[("ingest.listen", free), ("ingest.admin_listen", unknown)]).await.unwrap();
         room.waits_for("Postgres gives no answer".to_owned());
         assert!(get(free, "/healthz").await.starts_with("HTTP/1.1 200"));
         let ready = get(free, "/readyz").await;

@@ -278,7 +278,7 @@ impl CellSeat {
     }
 }
 
-/// The door of an edge in a cell: which producers it lets in, and which keys it takes.
+/// The door of an ingest process in a cell: which producers it lets in, and which keys it takes.
 pub(crate) struct CellDoor {
     seat: CellSeat,
     directory: Arc<Directory>,
@@ -286,7 +286,7 @@ pub(crate) struct CellDoor {
 }
 
 impl CellDoor {
-    /// The door of an edge, if its world is a cell.
+    /// The door of an ingest process, if its world is a cell.
     pub(crate) fn new(
         world: &World,
         directory: &Arc<Directory>,

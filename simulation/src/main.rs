@@ -1,4 +1,4 @@
-//! Runs edges and processors of the distributed engine over simulated services that fail, in
+//! Runs ingest processes and processors of the distributed engine over simulated services that fail, in
 //! simulated time, one seed after the other, and judges the runs by the promises of the design.
 //!
 //! Each seed runs in a process of its own, so that it does not depend on earlier seeds, and can be
@@ -6,8 +6,8 @@
 
 mod cells;
 mod dice;
-mod edge;
 mod entropy;
+mod ingest;
 mod ledger;
 mod measure;
 mod operator;

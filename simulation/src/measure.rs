@@ -57,7 +57,7 @@ impl Load {
             shards: self.events_per_s.div_ceil(4_000) as usize,
             customers: vec![1; self.customers as usize],
             subscriptions: (0..self.customers as usize).map(subscription).collect(),
-            edges: 1,
+            ingests: 1,
             processors: 1,
             clients: 0,
             pause_ms: 1,

@@ -1,7 +1,7 @@
 //! A simulated operator, which gives orders for shards as `sluice leases` does, over a table and a
 //! stream that fail, and takes a pause back.
 
-use crate::edge;
+use crate::ingest;
 use crate::plan::Errand;
 use crate::process::Inside;
 use crate::table::SimTable;
@@ -23,7 +23,7 @@ const AGAIN_MS: u64 = 100;
 
 pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside, errand: Errand) {
     let table = Arc::new(SimTable { world: Arc::clone(&world), who });
-    let operator = LeaseOperator::new(table, edge::stream(&world, who));
+    let operator = LeaseOperator::new(table, ingest::stream(&world, who));
     give(&world, &operator, errand).await;
     inside.ended.store(true, Ordering::Relaxed);
 }

@@ -89,10 +89,10 @@ pub(crate) enum Action {
     StopProcessor { which: usize, back_ms: u64 },
     /// One more processor starts.
     AddProcessor,
-    /// An edge dies, and another starts after a while.
-    KillEdge { which: usize, back_ms: u64 },
-    /// An edge stands still.
-    PauseEdge { which: usize, for_ms: u64 },
+    /// An ingest process dies, and another starts after a while.
+    KillIngest { which: usize, back_ms: u64 },
+    /// An ingest process stands still.
+    PauseIngest { which: usize, for_ms: u64 },
     /// A shard is split.
     Split { which: u64 },
     /// Two shards become one.
@@ -144,7 +144,7 @@ pub(crate) struct Plan {
     /// The lanes of each customer.
     pub(crate) customers: Vec<u16>,
     pub(crate) subscriptions: Vec<SubscriptionPlan>,
-    pub(crate) edges: usize,
+    pub(crate) ingests: usize,
     pub(crate) processors: usize,
     pub(crate) clients: usize,
     pub(crate) pause_ms: u64,
@@ -176,7 +176,7 @@ impl Plan {
         let subscriptions = subscriptions.map(|customer| subscription(&mut dice, customer, quiet_from_ms));
         let subscriptions = subscriptions.collect();
         let processors = dice.within(1, 4) as usize;
-        let edges = dice.within(1, 3) as usize;
+        let ingests = dice.within(1, 3) as usize;
         let level = dice.within(0, 4);
         let rates = std::array::from_fn(|_| rates(&mut dice, level));
         let mut actions: Vec<_> = (0..dice.within(0, 9))
@@ -187,7 +187,7 @@ impl Plan {
             shards: dice.within(1, 4) as usize,
             customers,
             subscriptions,
-            edges,
+            ingests,
             processors,
             clients: dice.within(1, 5) as usize,
             pause_ms: dice.within(20, 300),
@@ -237,8 +237,8 @@ pub(crate) fn action(dice: &mut Dice) -> Action {
         2..5 => Action::PauseProcessor { which, for_ms: dice.within(300, 9_000) },
         5 => Action::StopProcessor { which, back_ms },
         6 => Action::AddProcessor,
-        7 => Action::KillEdge { which, back_ms },
-        8 => Action::PauseEdge { which, for_ms },
+        7 => Action::KillIngest { which, back_ms },
+        8 => Action::PauseIngest { which, for_ms },
         9 | 10 => Action::Split { which: dice.next() },
         11 => Action::Merge { which: dice.next() },
         12 => Action::Outage { service, for_ms },

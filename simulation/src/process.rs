@@ -3,7 +3,7 @@
 use crate::entropy::{self, Now};
 use crate::plan::{Errand, STEP_MS};
 use crate::world::{Caller, World};
-use crate::{edge, operator, worker};
+use crate::{ingest, operator, worker};
 use parking_lot::Mutex;
 use sluice_ingest::simulation::SimulatedIngest;
 use sluice_processor::Processor;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    Edge,
+    Ingest,
     Processor,
     Operator(Errand),
 }
@@ -51,7 +51,7 @@ impl SimProcess {
         let epoch = runtime.block_on(async { Instant::now() });
         let inside = Inside::default();
         match role {
-            Role::Edge => drop(runtime.spawn(edge::main(Arc::clone(world), who, inside.clone()))),
+            Role::Ingest => drop(runtime.spawn(ingest::main(Arc::clone(world), who, inside.clone()))),
             Role::Processor => drop(runtime.spawn(worker::main(Arc::clone(world), who, inside.clone()))),
             Role::Operator(errand) => {
                 drop(runtime.spawn(operator::main(Arc::clone(world), who, inside.clone(), errand)));

@@ -1,4 +1,4 @@
-//! Readers of the inbox: each customer has one, which continues from its cursor at one edge after
+//! Readers of the inbox: each customer has one, which continues from its cursor at one ingest process after
 //! another, and must miss nothing.
 
 use crate::stores::{Seat, SimEvents, customer_id};
@@ -12,7 +12,7 @@ use sluice_model::{BatchId, CustomerId, EventId};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// The longest pause between two pages of a reader at one edge.
+/// The longest pause between two pages of a reader at one ingest process.
 const PAUSE_MS: u64 = 150;
 /// The most events of a page.
 const PAGE_EVENTS: u64 = 20;
@@ -60,7 +60,7 @@ impl InboxReaders {
     }
 }
 
-/// Reads all inboxes at one edge.
+/// Reads all inboxes at one ingest process.
 pub(crate) fn start(world: &Arc<World>, who: Caller, directory: &Arc<Directory>, config: &AwsConfig) {
     let table = Arc::new(SimTable { world: Arc::clone(world), who });
     let horizons = LaneHorizons::new(table, config);

@@ -2,8 +2,8 @@
 //! promise is accounted for.
 
 use crate::dice::{mixed, number_of};
-use crate::edge::BYTES_MAX;
 use crate::entropy::{self, Now};
+use crate::ingest::BYTES_MAX;
 use crate::plan::{Action, PATIENCE_MS, START_MS, STEP_MS};
 use crate::planted::Planted;
 use crate::process::{Role, SimProcess};
@@ -111,7 +111,7 @@ impl SimulatedRun {
 
     pub(crate) fn start_all(&mut self) {
         (0..self.world.plan.processors).for_each(|_| self.start(Role::Processor));
-        (0..self.world.plan.edges).for_each(|_| self.start(Role::Edge));
+        (0..self.world.plan.ingests).for_each(|_| self.start(Role::Ingest));
     }
 
     /// Kills all processes; none comes back by itself.
@@ -157,11 +157,11 @@ impl SimulatedRun {
         let world = Arc::clone(&self.world);
         world.tell(|| format!("{action:?}"));
         let role = match action {
-            Action::KillEdge { .. } | Action::PauseEdge { .. } => Role::Edge,
+            Action::KillIngest { .. } | Action::PauseIngest { .. } => Role::Ingest,
             _ => Role::Processor,
         };
         match action {
-            Action::KillProcessor { which, back_ms } | Action::KillEdge { which, back_ms } => {
+            Action::KillProcessor { which, back_ms } | Action::KillIngest { which, back_ms } => {
                 let Some(index) = self.nth(role, which) else { return };
                 self.processes.remove(index).kill(&world);
                 self.back.push((now_ms + back_ms, role));
@@ -173,7 +173,7 @@ impl SimulatedRun {
                 self.back.push((now_ms + back_ms, role));
                 world.ledger.lock().count("stops");
             }
-            Action::PauseProcessor { which, for_ms } | Action::PauseEdge { which, for_ms } => {
+            Action::PauseProcessor { which, for_ms } | Action::PauseIngest { which, for_ms } => {
                 let Some(index) = self.nth(role, which) else { return };
                 self.processes[index].asleep_until_ms = (now_ms + for_ms).min(world.plan.quiet_from_ms);
                 world.ledger.lock().count("pauses");
@@ -239,7 +239,7 @@ impl SimulatedRun {
                 && door.bytes() > BYTES_MAX
                 && world.plan.load.is_none()
             {
-                world.broken("an edge's buffers are bounded", &format!("{} bytes", door.bytes()));
+                world.broken("an ingest process's buffers are bounded", &format!("{} bytes", door.bytes()));
             }
             let watch = world.watch.lock();
             if process.role == Role::Processor

@@ -1,7 +1,7 @@
 //! A simulated processor, which runs the product's own leases, log, shards, outboxes, retries and
 //! commits over ports that fail.
 
-use crate::edge;
+use crate::ingest;
 use crate::planted;
 use crate::process::Inside;
 use crate::stores::{Seat, SimCatalogue, SimEvents, SimQueue, SimRows};
@@ -141,7 +141,7 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
     let (directory, refresher) = patiently(loading).await;
     let background = CancellationToken::new();
     tokio::spawn(refresher.run(background.clone()));
-    let (stream, aside) = (edge::stream(&world, who), edge::aside(&world, who));
+    let (stream, aside) = (ingest::stream(&world, who), ingest::aside(&world, who));
     let config = aws_config(&world, who);
     let log =
         Arc::new(patiently(|| KinesisLog::over(Arc::clone(&stream), Arc::clone(&aside), &config)).await);

@@ -68,7 +68,11 @@ fn a_process_that_drains_is_not_ready_and_the_reason_is_told() {
     });
     assert!(told.contains("draining (status 503)"), "{told}");
     let (status, out, told) = check(server.admin(), nobody, &["--alive"]);
-    assert_eq!((status, out.starts_with("alive: ingest.admin_listen http://")), (Some(0), true), "{out}{told}");
+    assert_eq!(
+        (status, out.starts_with("alive: ingest.admin_listen http://")),
+        (Some(0), true),
+        "{out}{told}"
+    );
     held.write_all(&request[request.len() - 1..]).unwrap();
     assert_eq!(server.wait().code(), Some(0));
 }

@@ -135,7 +135,7 @@ pub struct AwsConfig {
     pub idempotency_hours: u32,
     /// How long a key stays claimed by a request that never ends.
     pub idempotency_lease_ms: u64,
-    /// The most keys that requests of one edge may have claimed at the same time.
+    /// The most keys that requests of one ingest process may have claimed at the same time.
     pub idempotency_in_flight_max: usize,
     /// The longest delay of a message of the queue, at most SQS's own limit of 900; a longer wait is
     /// several messages.

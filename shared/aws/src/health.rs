@@ -40,7 +40,7 @@ const ALL: [(Dependency, &str); 5] = [
 
 /// A dependency whose calls have failed for this long is lost.
 const LOST_AFTER: Duration = Duration::from_secs(3);
-/// A denied operation that nobody tried for this long is forgotten. An edge that is not
+/// A denied operation that nobody tried for this long is forgotten. An ingest process that is not
 /// ready gets no requests, so else it would never try the operation again.
 const DENIAL_KEPT: Duration = Duration::from_secs(20);
 /// The most denied operations that are remembered of one dependency.

@@ -9,7 +9,7 @@
 //! Each change is one script, fenced by the claim's token: a request whose lease ran
 //! out cannot undo the later claim of another request, or answer for it. The lease
 //! outlives the append's deadline, so a claim ends before its request has surely ended
-//! only if its edge died. Then, or if Redis loses its data, a request that is repeated
+//! only if its ingest process died. Then, or if Redis loses its data, a request that is repeated
 //! within the day can be taken twice.
 //!
 //! If the outcome of a request is unknown, its key is neither completed nor released: it

@@ -1,4 +1,4 @@
-//! Rate limits over several edges, on Redis.
+//! Rate limits over several ingest processes, on Redis.
 //!
 //! The rate of a customer is one GCRA state in Redis, with the rule of [`Limiter`]: a
 //! bucket of one second's rate; a request that is larger than the bucket passes when the
@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! sluice:rate:<customer>  when the leased events are paid for, in µs of Redis' clock
-//! sluice:edges            sorted set: edges, by their last beat, in ms
+//! sluice:edges            sorted set: ingest processes, by their last beat, in ms
 //! ```
 //!
 //! While Redis is away, a process enforces its share: the rate divided by the last known
@@ -38,7 +38,7 @@ pub(super) const LEASE_LIFE: Duration = Duration::from_secs(1);
 /// The least time before Redis is asked again after it gave less than was wanted, so that
 /// a customer at its limit does not cost a script for each event.
 const ASK_GAP: Duration = Duration::from_millis(50);
-/// How often an edge beats, and how long after its last beat it still counts.
+/// How often an ingest process beats, and how long after its last beat it still counts.
 const BEAT: Duration = Duration::from_secs(1);
 const GONE_MS: u64 = 5000;
 /// How long Redis is not asked after a failure.
@@ -82,7 +82,7 @@ redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
 return redis.call('ZCARD', KEYS[1])";
 
-/// The part of a customer's rate that this edge has leased.
+/// The part of a customer's rate that this ingest process has leased.
 #[derive(Debug, Default)]
 struct RateLease {
     events: u64,
@@ -96,16 +96,16 @@ struct CustomerRate {
     lease: Mutex<RateLease>,
     /// Held by the one request that asks Redis; the others wait and use what its script brought.
     asking: tokio::sync::Mutex<()>,
-    /// The edge's share while Redis is away.
+    /// The ingest process's share while Redis is away.
     share: Limiter,
 }
 
-/// The rate limits of a deployment with several edges.
+/// The rate limits of a deployment with several ingest processes.
 pub struct RedisRates {
     redis: Redis,
     started: Instant,
     away_until: Mutex<Option<Instant>>,
-    edges: AtomicU32,
+    processes: AtomicU32,
     /// How many scripts were run to lease events.
     asked: AtomicU64,
     customers: RwLock<HashMap<CustomerId, Arc<CustomerRate>>>,
@@ -119,13 +119,13 @@ impl RedisRates {
             redis,
             started: Instant::now(),
             away_until: Mutex::new(None),
-            edges: AtomicU32::new(1),
+            processes: AtomicU32::new(1),
             asked: AtomicU64::new(0),
             customers: RwLock::default(),
         }
     }
 
-    /// Beats for this edge and learns the number of edges, until told to stop.
+    /// Beats for this ingest process and learns the number of ingest processes, until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
         let me = format!("{:016x}", random_u128() as u64);
         let mut ticks = tokio::time::interval(BEAT);
@@ -133,8 +133,8 @@ impl RedisRates {
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let args = vec![me.clone(), GONE_MS.to_string()];
             // After a failure the last number is the best guess.
-            if let Ok(edges) = self.redis.run::<u32>(BEAT_SCRIPT, "sluice:edges".into(), args).await {
-                self.edges.store(edges.max(1), Ordering::Relaxed);
+            if let Ok(processes) = self.redis.run::<u32>(BEAT_SCRIPT, "sluice:edges".into(), args).await {
+                self.processes.store(processes.max(1), Ordering::Relaxed);
             }
         }
     }
@@ -162,22 +162,22 @@ impl RedisRates {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// The number of edges, as far as this one knows.
+    /// The number of ingest processes, as far as this one knows.
     #[must_use]
-    pub fn edges(&self) -> u32 {
-        self.edges.load(Ordering::Relaxed)
+    pub fn processes(&self) -> u32 {
+        self.processes.load(Ordering::Relaxed)
     }
 
     fn is_away(&self) -> bool {
         self.away_until.lock().is_some_and(|until| Instant::now() < until)
     }
 
-    /// Takes events from this edge's share, while Redis is away.
+    /// Takes events from this ingest process's share, while Redis is away.
     fn take_share(&self, state: &CustomerRate, entry: RatedCustomer<'_>, events: u64) -> Result<(), Denied> {
         let whole = entry.limiter.quota(0);
-        let edges = u64::from(self.edges());
+        let processes = u64::from(self.processes());
         let now_ns = self.started.elapsed().as_nanos() as u64;
-        state.share.change((whole.rate / edges).max(1) as u32, now_ns);
+        state.share.change((whole.rate / processes).max(1) as u32, now_ns);
         state.share.take(events, now_ns)
     }
 
@@ -202,7 +202,7 @@ impl RedisRates {
         let given: Vec<u64> = match self.redis.run(LEASE_SCRIPT, key, args).await {
             Ok(given) => given,
             Err(error) => {
-                tracing::debug!(%error, "no answer from Redis; enforcing this edge's share of the rate");
+                tracing::debug!(%error, "no answer from Redis; enforcing this ingest process's share of the rate");
                 *self.away_until.lock() = Some(Instant::now() + AWAY);
                 state.lease.lock().events += at_hand;
                 return self.take_share(state, entry, events);

@@ -1,4 +1,4 @@
-//! The connection to Redis that all calls of an edge share.
+//! The connection to Redis that all calls of an ingest process share.
 
 mod login;
 mod tls;

@@ -2,7 +2,7 @@
 //! webhooks that carry its events.
 //!
 //! A request's `traceparent` is written into `metadata.traceparent` of each of its events, in
-//! the envelope that the edge writes anyway. So it is stored, delivered, retried and replayed
+//! the envelope that the ingest process writes anyway. So it is stored, delivered, retried and replayed
 //! with the event, and costs nothing if there is none. The header of a webhook continues the
 //! trace of its first event; the traces of its other events are in the body.
 

@@ -118,7 +118,7 @@ pub enum AppendError {
 pub struct LogRecord {
     /// Its place; reading continues from here.
     pub position: Position,
-    /// The edge process that wrote it.
+    /// The ingest process that wrote it.
     pub producer: u64,
     /// The producer's count of it.
     pub sequence: u64,

@@ -58,7 +58,7 @@ pub struct EvaluationLimits {
     /// The steps of these that listing the nodes of a shared path may take; beyond them each
     /// selector follows the path by itself.
     pub shared_path_steps_max: u32,
-    /// The levels of a payload's arrays and objects inside each other. The edge refuses deeper
+    /// The levels of a payload's arrays and objects inside each other. The ingest process refuses deeper
     /// payloads.
     pub payload_depth_max: usize,
     /// The bytes of a regular expression that `match` or `search` takes from the event, as

@@ -76,7 +76,7 @@ impl CellsPlan {
         let cells = REGIONS.map(|_| {
             let mut cell = base.clone();
             cell.shards = dice.within(1, 3) as usize;
-            cell.edges = dice.within(1, 3) as usize;
+            cell.ingests = dice.within(1, 3) as usize;
             cell.processors = dice.within(1, 3) as usize;
             let level = dice.within(0, 3);
             cell.rates = std::array::from_fn(|_| plan::rates(&mut dice, level));
@@ -114,7 +114,7 @@ impl CellsPlan {
 /// hears of its cell's catalogue, and which events are promised.
 const fn may_befall_a_cell(action: Action) -> bool {
     match action {
-        Action::PauseProcessor { .. } | Action::PauseEdge { .. } => false,
+        Action::PauseProcessor { .. } | Action::PauseIngest { .. } => false,
         Action::ReplaceStream | Action::Operate(_) => false,
         Action::Outage { service, .. } | Action::Deny { service, .. } | Action::Cut { service, .. } => {
             !matches!(service, Service::Catalogue)

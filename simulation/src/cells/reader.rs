@@ -11,7 +11,7 @@ use sluice_model::{CustomerId, EventId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How soon after its id was made an accepted event is in its stream: the edge's deadline of an
+/// How soon after its id was made an accepted event is in its stream: the ingest process's deadline of an
 /// append, its linger, and the difference of clocks.
 const APPENDED_WITHIN_MS: u64 = 6_900;
 /// A cell whose horizon is older than this is late.

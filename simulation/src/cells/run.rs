@@ -180,7 +180,7 @@ impl CellsRun {
         if old && catalogue.rows().any(|row| row.home == to) {
             self.cells.old_ms[region.place()].store(now_ms, Relaxed);
         }
-        if self.cells.is_up(region) && self.runs[region.place()].has(Role::Edge) {
+        if self.cells.is_up(region) && self.runs[region.place()].has(Role::Ingest) {
             let since = catalogue.copy(to).revision;
             self.send(
                 Letter { from: region, to, asked_ms: now_ms, message: LinkMessage::Ask { since } },

@@ -1,7 +1,7 @@
-//! How fast an edge writes to each shard: pure.
+//! How fast an ingest process writes to each shard: pure.
 //!
-//! A shard takes 1,000 records and 1 MB a second (Kinesis quotas) of all edges
-//! together, and no edge knows the others. So each edge keeps a share of both limits
+//! A shard takes 1,000 records and 1 MB a second (Kinesis quotas) of all ingest processes
+//! together, and no ingest process knows the others. So each ingest process keeps a share of both limits
 //! for each shard. The share grows a little while the shard takes the records, and
 //! shrinks by a factor when the shard throttles (additive increase, multiplicative
 //! decrease). Events of a lane that waits join its next record, so a smaller share
@@ -16,7 +16,7 @@ const RECORDS_PER_S: f64 = 1000.0;
 const BYTES_PER_S: f64 = 1_048_576.0;
 /// The burst after a rest, in seconds' worth of the share; Kinesis allows bursts of a second.
 const BURST_S: f64 = 0.5;
-/// The least share; it lets more than sixteen edges write to one shard.
+/// The least share; it lets more than sixteen processes write to one shard.
 const SHARE_MIN: f64 = 0.03;
 /// By how much of the whole limits a share grows each second.
 const GROWTH_PER_S: f64 = 0.05;
@@ -99,9 +99,9 @@ mod tests {
     use proptest::prelude::*;
 
     /// A shard that several pacers write to, which counts records in each second as Kinesis does.
-    fn run(edges: usize, seconds: u64, bytes: usize) -> (u64, u64) {
+    fn run(processes: usize, seconds: u64, bytes: usize) -> (u64, u64) {
         let shard = ShardId("s".into());
-        let mut pacers: Vec<Pacer> = (0..edges).map(|_| Pacer::default()).collect();
+        let mut pacers: Vec<Pacer> = (0..processes).map(|_| Pacer::default()).collect();
         let (mut taken, mut refused, mut records, mut sum) = (0, 0, 0.0, 0.0);
         for ms in 0..seconds * 1000 {
             if ms % 1000 == 0 {
@@ -124,10 +124,10 @@ mod tests {
 
     #[test]
     fn several_edges_use_a_shard_well_and_are_seldom_refused() {
-        for (edges, bytes, capacity) in [(1, 100, 1000), (3, 100, 1000), (8, 10_000, 104)] {
-            let (taken, refused) = run(edges, 40, bytes);
-            assert!(taken * 100 >= capacity * 75, "{edges} edges: {taken} of {capacity} a second");
-            assert!(refused * 100 <= capacity * 15, "{edges} edges: {refused} refused a second");
+        for (processes, bytes, capacity) in [(1, 100, 1000), (3, 100, 1000), (8, 10_000, 104)] {
+            let (taken, refused) = run(processes, 40, bytes);
+            assert!(taken * 100 >= capacity * 75, "{processes} processes: {taken} of {capacity} a second");
+            assert!(refused * 100 <= capacity * 15, "{processes} processes: {refused} refused a second");
         }
     }
 

@@ -64,7 +64,7 @@ async fn a_busy_shard_is_delivered_again_within_two_seconds_and_at_its_full_rate
 #[tokio::test(start_paused = true)]
 async fn what_was_sent_again_just_before_the_takeover_is_delivered_once() {
     let (stream, checkpoint) = busy_shard();
-    // The edge got no answer for the last settled record and sent it again.
+    // The ingest process got no answer for the last settled record and sent it again.
     stream.store(0, SETTLED + WAITING, begin_ms() + (SETTLED + WAITING) * STEP_MS);
     let (other, begun_ms) = (FakeStream::new(), recent_ms());
     for n in 1..=20 {

@@ -1,4 +1,4 @@
-//! Rates over several edges: the bound, the cost, and the time without Redis.
+//! Rates over several processes: the bound, the cost, and the time without Redis.
 
 use super::cable::{Cable, Mode};
 use crate::AwsConfig;
@@ -37,7 +37,7 @@ fn customer_of(rate: u32) -> Arc<TestCustomer> {
     Arc::new(TestCustomer { id, limiter: Limiter::new(rate) })
 }
 
-async fn edge(config: &AwsConfig) -> Arc<RedisRates> {
+async fn process(config: &AwsConfig) -> Arc<RedisRates> {
     let redis = Redis::new(config, Arc::default()).unwrap();
     redis.connected().await;
     Arc::new(RedisRates::new(redis))
@@ -51,20 +51,25 @@ async fn take(rates: &RedisRates, customer: &TestCustomer, events: u64) -> bool 
     }
 }
 
-/// Asks three edges for more than the whole rate, by several requests at a time. Returns
+/// Asks three processes for more than the whole rate, by several requests at a time. Returns
 /// how many events passed, and in how many seconds.
-async fn storm(edges: &[Arc<RedisRates>], customer: &Arc<TestCustomer>, sizes: &'static [u64]) -> (u64, f64) {
+async fn storm(
+    processes: &[Arc<RedisRates>],
+    customer: &Arc<TestCustomer>,
+    sizes: &'static [u64],
+) -> (u64, f64) {
     let (passed, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
     let mut tasks = tokio::task::JoinSet::new();
-    for (n, edge) in edges.iter().enumerate().flat_map(|(n, edge)| [(n, edge), (n + 1, edge)]) {
-        let (edge, customer, passed) = (Arc::clone(edge), Arc::clone(customer), Arc::clone(&passed));
+    for (n, process) in processes.iter().enumerate().flat_map(|(n, process)| [(n, process), (n + 1, process)])
+    {
+        let (process, customer, passed) = (Arc::clone(process), Arc::clone(customer), Arc::clone(&passed));
         tasks.spawn(async move {
             for turn in n.. {
                 if began.elapsed() > Duration::from_secs(3) {
                     return;
                 }
                 let events = sizes[turn % sizes.len()];
-                if take(&edge, &customer, events).await {
+                if take(&process, &customer, events).await {
                     passed.fetch_add(events, Ordering::Relaxed);
                 } else {
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -80,12 +85,12 @@ async fn storm(edges: &[Arc<RedisRates>], customer: &Arc<TestCustomer>, sizes: &
 #[ignore = "needs tests/stand-ins"]
 async fn three_edges_together_let_through_a_customer_s_rate_and_no_more() {
     let config = super::config();
-    let edges = [edge(&config).await, edge(&config).await, edge(&config).await];
+    let processes = [process(&config).await, process(&config).await, process(&config).await];
     for sizes in [&[1u64][..], &[1, 70, 3, 400]] {
         let customer = customer();
-        let before: u64 = edges.iter().map(|edge| edge.asked()).sum();
-        let (passed, seconds) = storm(&edges, &customer, sizes).await;
-        let asked = edges.iter().map(|edge| edge.asked()).sum::<u64>() - before;
+        let before: u64 = processes.iter().map(|process| process.asked()).sum();
+        let (passed, seconds) = storm(&processes, &customer, sizes).await;
+        let asked = processes.iter().map(|process| process.asked()).sum::<u64>() - before;
         let (rate, burst) = (f64::from(RATE), f64::from(RATE));
         let most = burst + rate * (seconds + LEASE_LIFE.as_secs_f64());
         assert!(passed as f64 <= most, "{passed} of at most {most}");
@@ -99,20 +104,20 @@ async fn three_edges_together_let_through_a_customer_s_rate_and_no_more() {
 async fn a_slow_customer_is_refused_its_next_event_on_every_edge_and_a_large_request_waits_for_the_whole_burst()
  {
     let config = super::config();
-    let edges = [edge(&config).await, edge(&config).await];
+    let processes = [process(&config).await, process(&config).await];
     let customer = customer_of(5);
     let mut passed = 0;
     for turn in 0..30 {
-        passed += u64::from(take(&edges[turn % 2], &customer, 1).await);
+        passed += u64::from(take(&processes[turn % 2], &customer, 1).await);
     }
     // A few events may come back while the script runs.
     assert!((5..=7).contains(&passed), "{passed} of a burst of 5");
-    assert!(!take(&edges[0], &customer, 100).await, "the bucket is not full");
+    assert!(!take(&processes[0], &customer, 100).await, "the bucket is not full");
     tokio::time::sleep(Duration::from_millis(1200) + LEASE_LIFE).await;
-    assert!(take(&edges[0], &customer, 100).await, "the bucket is full");
-    for edge in &edges {
-        let Taken::Lease = edge.take(customer.rated(), 1) else { continue };
-        let wait = edge.lease(customer.rated(), 1).await.unwrap_err().retry_after;
+    assert!(take(&processes[0], &customer, 100).await, "the bucket is full");
+    for process in &processes {
+        let Taken::Lease = process.take(customer.rated(), 1) else { continue };
+        let wait = process.lease(customer.rated(), 1).await.unwrap_err().retry_after;
         assert!((18..=20).contains(&wait.as_secs()), "a debt of 100 events at 5/s: {wait:?}");
     }
 }
@@ -123,21 +128,21 @@ async fn an_edge_without_redis_keeps_to_its_share_and_refuses_keys() {
     let server = super::variable("REDIS_URL").trim_start_matches("redis://").to_owned();
     let cable = Cable::to(server).await;
     let config = AwsConfig { redis_url: format!("redis://{}", cable.address).into(), ..super::config() };
-    let (edges, stop) = ([edge(&config).await, edge(&config).await], CancellationToken::new());
-    for edge in &edges {
-        let (edge, stop) = (Arc::clone(edge), stop.clone());
-        tokio::spawn(async move { edge.run(stop).await });
+    let (processes, stop) = ([process(&config).await, process(&config).await], CancellationToken::new());
+    for process in &processes {
+        let (process, stop) = (Arc::clone(process), stop.clone());
+        tokio::spawn(async move { process.run(stop).await });
     }
     let redis = Redis::new(&config, Arc::default()).unwrap();
     redis.connected().await;
     let keys = RedisIdempotency::new(redis, &config);
     let claim = |n: u8| keys.claim(CustomerId::new(1), [n; 16], [n; 16], 0);
     let wait = async {
-        while edges[0].edges() < 2 {
+        while processes[0].processes() < 2 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the edges know of each other");
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the processes know of each other");
     // Claimed before Redis goes away, and completed while it is away.
     let (key, taken) = ((CustomerId::new(2), [7; 16]), Placed { runs: Vec::new(), accepted_at_ms: 5 });
     assert_eq!(keys.claim(key.0, key.1, [1; 16], 0).await.unwrap(), ClaimOutcome::Claimed);
@@ -145,8 +150,8 @@ async fn an_edge_without_redis_keeps_to_its_share_and_refuses_keys() {
     cable.set(Mode::Cut);
     keys.complete(key.0, key.1, taken.clone()).await.unwrap();
     let customer = customer();
-    let (passed, seconds) = storm(&edges[..1], &customer, &[5, 1]).await;
-    let share = f64::from(RATE) / f64::from(edges[0].edges());
+    let (passed, seconds) = storm(&processes[..1], &customer, &[5, 1]).await;
+    let share = f64::from(RATE) / f64::from(processes[0].processes());
     assert!(passed as f64 <= share + share * seconds + 5.0, "{passed} in {seconds} s");
     assert!(passed as f64 >= share, "unkeyed requests go on");
     assert!(matches!(claim(200).await, Err(PortError::Unavailable { .. })), "keyed ones do not");

@@ -1,4 +1,4 @@
-//! The envelope: one event in the bytes that a webhook carries, written once at the edge.
+//! The envelope: one event in the bytes that a webhook carries, written once at the ingest process.
 //!
 //! ```text
 //! {"event_id":"<36>","customer_id":"<36>"[,"event_type":…][,"source":…][,"tags":[…]]

@@ -6,7 +6,7 @@
 //!   4  1  version: 1, or 2 if a block is LZ4 or a batch has blank ids
 //!   5  1  flags, 0
 //!   6  2  lane of all batches, or 0xffff where batches of several lanes share the record
-//!   8  8  producer: the edge process that cut it
+//!   8  8  producer: the ingest process that cut it
 //!  16  8  sequence: the producer's count for this append unit
 //!  24  4  number of batches
 //!  28  4  number of blocks
@@ -149,7 +149,7 @@ pub struct RecordDraft {
 /// The places of a record's batches and blocks.
 #[derive(Debug, Clone)]
 pub struct RecordDirectory {
-    /// The edge process that cut the record.
+    /// The ingest process that cut the record.
     pub producer: u64,
     /// The producer's count of the record.
     pub sequence: u64,

@@ -1,4 +1,4 @@
-//! A simulated edge, which runs the product's own code from the request's bytes to the stream, and
+//! A simulated ingest process, which runs the product's own code from the request's bytes to the stream, and
 //! the producers that send to it.
 
 use crate::cells::CellDoor;
@@ -20,7 +20,7 @@ use sluice_ports::Log;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The most bytes that wait in an edge's lane buffers.
+/// The most bytes that wait in an ingest process's lane buffers.
 pub(crate) const BYTES_MAX: usize = 64 * 1024;
 
 pub(crate) fn stream(world: &Arc<World>, who: Caller) -> Arc<dyn Stream> {
@@ -46,18 +46,18 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
         Arc::new(patiently(|| KinesisLog::over(Arc::clone(&stream), Arc::clone(&aside), &config)).await);
     let log: Arc<dyn Log> =
         if world.planted == Some(Planted::EarlyAnswer) { Arc::new(EarlyAnswer(log)) } else { log };
-    let mut edge = IngestConfig::default();
-    edge.lanes.append_timeout_ms = 6_000;
+    let mut settings = IngestConfig::default();
+    settings.lanes.append_timeout_ms = 6_000;
     if world.plan.load.is_none() {
-        edge.lanes.bytes_max = BYTES_MAX;
-        edge.lanes.customer_bytes_max = BYTES_MAX / 2;
+        settings.lanes.bytes_max = BYTES_MAX;
+        settings.lanes.customer_bytes_max = BYTES_MAX / 2;
         // Small records, so that requests are spread over several.
-        edge.lanes.record_bytes_max = 4_000;
+        settings.lanes.record_bytes_max = 4_000;
     } else {
-        edge.lanes.record_bytes_max = RECORD_RAW_BYTES;
+        settings.lanes.record_bytes_max = RECORD_RAW_BYTES;
     }
     let (keys, known) = (Arc::new(SimKeys::default()), Arc::clone(&directory));
-    let door = Arc::new(SimulatedIngest::open(log, keys, known, &edge, config.lanes));
+    let door = Arc::new(SimulatedIngest::open(log, keys, known, &settings, config.lanes));
     *inside.door.lock() = Some(Arc::clone(&door));
     if world.plan.load.is_none() && world.cell.is_none() {
         reader::start(&world, who, &directory, &config);
@@ -89,7 +89,7 @@ struct ProducedAnswer {
 }
 
 /// Runs a producer: one request after the other, all with one ordering key. In a cell it has an
-/// API key, and repeats unanswered requests with the same idempotency key at the same edge.
+/// API key, and repeats unanswered requests with the same idempotency key at the same ingest process.
 async fn produce(
     world: Arc<World>,
     who: Caller,
