@@ -6,7 +6,7 @@
 Generator, receiver and server share the machine, so only ratios of one run can
 be compared with those of another. Each ingest row alternates, round by round,
 between three servers: a bare hyper server that answers 202 (`sluice-loadtest
-baseline`), the limit of a durable edge (`baseline --durable`), and Sluice; the
+baseline`), the limit of a durable server (`baseline --durable`), and Sluice; the
 median of each is taken. With `--server` another build of `sluice` takes turns
 with this one, and its figures stand beside.
 """
