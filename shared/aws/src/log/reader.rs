@@ -89,7 +89,8 @@ impl KnownShard {
         let until_ms = if arrived.at_ms == 0 { u64::MAX } else { arrived.at_ms.saturating_add(late_ms) };
         let told = self.told.unwrap_or(Readable { at: Position::START, ms: 0 });
         if arrived.position <= told.at {
-            // An earlier owner stored the record before readers were told this.
+            // An earlier owner stored the record before readers were told this. If it gave a
+            // batch a place of its own, readers find the batch there as before.
             return IdTimes { from_ms: 0, until_ms };
         }
         let before_ms = self.arrivals.latest_ms().saturating_sub(late_ms);
