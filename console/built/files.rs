@@ -2,17 +2,17 @@
 [
     ConsoleFile {
         name: "index.html",
-        hash: "5f47c6ca42d2",
+        hash: "72476cc7362c",
         kind: FileKind::Html,
         gzip: include_bytes!("index.html.gz"),
         brotli: include_bytes!("index.html.br"),
     },
     ConsoleFile {
-        name: "console-a2c52b8b3b09.js",
-        hash: "a2c52b8b3b09",
+        name: "console-0d99cdbf6119.js",
+        hash: "0d99cdbf6119",
         kind: FileKind::Script,
-        gzip: include_bytes!("console-a2c52b8b3b09.js.gz"),
-        brotli: include_bytes!("console-a2c52b8b3b09.js.br"),
+        gzip: include_bytes!("console-0d99cdbf6119.js.gz"),
+        brotli: include_bytes!("console-0d99cdbf6119.js.br"),
     },
     ConsoleFile {
         name: "console-41a9b404823f.css",

@@ -213,6 +213,7 @@ test("the live tail pauses, counts what is new, filters, and goes on through a r
   const ids = await page.locator(".event-link").evaluateAll((links) => links.map((link) => link.href));
   assert.equal(new Set(ids).size, ids.length);
   await go(page, "/tail?event_type=rare");
+  await page.getByText("0 received").waitFor();
   await page.locator(".live.open").waitFor();
   await send(3);
   await send(1, "rare");

@@ -34,6 +34,8 @@ export function LiveTail() {
     const reading = new Tail(`${api.root}/stream`, filter, changed);
     tail.current = reading;
     setPaused(null);
+    // The former tail's count and state are not this one's.
+    draw(0);
     return () => {
       reading.stop();
       clearTimeout(timer);
