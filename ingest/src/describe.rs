@@ -113,6 +113,7 @@ pub(crate) struct OperationPlace<'a> {
 enum OperationKind {
     Api,
     /// A page for people, which the API's description leaves out.
+    #[cfg(feature = "console")]
     Page,
 }
 

@@ -44,7 +44,7 @@ locals {
 
   environment = {
     ingest = merge(local.services_environment, local.metrics_environment, {
-      SLUICE_AWS__REDIS_URL          = "rediss://${var.redis_host}:6379"
+      SLUICE_AWS__REDIS_URL            = "rediss://${var.redis_host}:6379"
       SLUICE_INGEST__LISTEN            = "0.0.0.0:${local.api_port}"
       SLUICE_INGEST__ADMIN_LISTEN      = "0.0.0.0:${local.admin_port}"
       SLUICE_INGEST__ENVIRONMENT       = var.environment

@@ -162,7 +162,7 @@ async fn a_shard_begins_where_an_operator_wants_it() {
         let now = table.lease(&shard_id(0));
         assert_eq!((now.checkpoint, now.orders.restart, now.skipped), (checkpoint, None, None));
         let expected = &positions[positions.partition_point(|position| *position <= checkpoint)..];
-        assert_eq!(process.read(now.checkpoint).await, expected, "{at:?}");
+        assert_eq!(process.read(now.checkpoint).await, expected, "{start:?}");
         // For the next round.
         drop(grant);
     }
