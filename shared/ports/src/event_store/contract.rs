@@ -208,6 +208,9 @@ async fn readers_of_the_inbox_meet_a_batch_at_its_place(store: &dyn EventStore, 
     assert_eq!(stored(store, customer, late).await.place, late);
     assert!(store.get(customer, place).await.unwrap().is_none());
     assert!(store.batch(customer, place).await.unwrap().is_none());
+    // A later owner of the shard stores it once more, at its id's place: the other place stays.
+    store.put_batches(vec![NewBatch::new(Arc::clone(&batches[1]), true)]).await.unwrap();
+    assert_eq!(ids(&store.scan_inbox(all).await.unwrap()), [first, late, last, late]);
 }
 
 async fn an_event_is_acknowledged_once(store: &dyn EventStore, put: PutBatch<'_>) {
