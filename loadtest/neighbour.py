@@ -17,7 +17,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,9 @@ from pathlib import Path
 from neighbour_beside import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from free_port import free_port  # noqa: E402
+
 BINARY = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/sluice"
 TOKEN = "neighbour-neighbour"
 QUIET_RATE = 50
@@ -41,12 +43,6 @@ def call(url, body=None, key=TOKEN):
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=20) as answer:
         return json.load(answer)
-
-
-def free_port():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
 
 
 def length_of(head, name=b"content-length"):

@@ -1,8 +1,10 @@
 """The roles on stand-ins, a receiver and a load: what the measurements beside this file share."""
-import contextlib, json, os, signal, socket, subprocess, sys, tempfile, time, urllib.request
+import contextlib, json, os, signal, subprocess, sys, tempfile, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..")
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+from free_port import free_port
 TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "release")
 SLUICE = os.environ.get("SLUICE_TEST_BIN", os.path.join(TARGET, "sluice"))
 LOADTEST = os.environ.get("SLUICE_TEST_LOADTEST_BIN", os.path.join(TARGET, "sluice-loadtest"))
@@ -16,12 +18,6 @@ def inside_stand_ins(**choice):
         stand_ins = os.path.join(ROOT, "tests", "stand-ins")
         command = [stand_ins, sys.executable, os.path.abspath(sys.argv[0]), *sys.argv[1:]]
         os.execve(stand_ins, command, dict(os.environ, SLUICE_TEST_KINESIS="ferrokinesis", SLUICE_TEST_FERROKINESIS_FLAGS="", **choice))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def start(command, env=None):

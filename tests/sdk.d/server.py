@@ -5,18 +5,13 @@ import os
 import pathlib
 import select
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
 
+from free_port import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Sluice:

@@ -33,7 +33,7 @@ async fn the_log_keeps_its_contract() {
 #[ignore = "needs tests/stand-ins"]
 async fn the_log_that_pushes_keeps_its_contract() {
     let (config, clients) = provisioned(3).await;
-    let config = AwsConfig { fan_out_consumer: "pushed".into(), ..config };
+    let config = super::fan_out::pushed(config);
     let log = KinesisLog::open(&clients, &config).await.unwrap();
     sluice_ports::log::contract::all(&log).await;
 }

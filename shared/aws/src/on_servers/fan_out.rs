@@ -13,8 +13,10 @@ use std::time::Duration;
 
 const WAIT: Duration = Duration::from_secs(240);
 
-fn pushed(config: AwsConfig) -> AwsConfig {
-    AwsConfig { fan_out_consumer: "pushed".into(), fan_out_watchdog_ms: 8000, ..config }
+/// Reads by push. The consumer is named after its stream: kinesis-local removes a consumer
+/// from the first stream that has one of that name.
+pub(super) fn pushed(config: AwsConfig) -> AwsConfig {
+    AwsConfig { fan_out_consumer: format!("pushed-{}", config.stream), fan_out_watchdog_ms: 8000, ..config }
 }
 
 #[tokio::test(flavor = "multi_thread")]
