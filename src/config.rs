@@ -13,6 +13,7 @@ pub(crate) mod show;
 
 use crate::cli::{Command, Global, Purpose, ShowConfig};
 use crate::development;
+use crate::process::NICE_MAX;
 use figment::Figment;
 use figment::providers::{Env, Serialized};
 use file::TomlFile;
@@ -53,6 +54,9 @@ pub(crate) struct Config {
     /// Threads of the processor if it shares a process with the ingest role, so that
     /// requests cannot keep it from its turns; 0 for one for every two cores.
     pub processor_threads: usize,
+    /// What is added to the niceness of the threads that serve requests if both roles
+    /// share a process, 0 to 19: where cores do not suffice, the processor goes first.
+    pub ingest_nice: u8,
     /// How long the process may take to end once it is told to, in milliseconds:
     /// less than its supervisor grants (ECS and Kubernetes: 30 seconds). Work that is
     /// not done by then is cut off as by a crash, which loses nothing.
@@ -89,6 +93,7 @@ impl Default for Config {
             admin_token_file: None,
             threads: 0,
             processor_threads: 0,
+            ingest_nice: 5,
             drain_ms: 25_000,
             engine: EngineConfig::default(),
             #[cfg(feature = "aws")]
@@ -159,6 +164,12 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
         (100..=3_600_000).contains(&drain_ms),
         "configuration: drain_ms (from {}): {drain_ms} is not between 100 and 3600000",
         ValueOrigin::of(&figment, "drain_ms")
+    );
+    let nice = config.ingest_nice;
+    anyhow::ensure!(
+        i32::from(nice) <= NICE_MAX,
+        "configuration: ingest_nice (from {}): {nice} is not between 0 and {NICE_MAX}",
+        ValueOrigin::of(&figment, "ingest_nice")
     );
     if let Command::Up(flags) | Command::Config(ShowConfig { flags, .. }) = command
         && flags.purpose() == Purpose::Development

@@ -45,9 +45,9 @@ fn main() -> ExitCode {
     let config = &loaded.config;
     let outcome = match &cli.command {
         #[cfg(feature = "aws")]
-        Command::Up(_) if config.distributed => process::block_on(config, distributed::up(config)),
-        Command::Up(options) => process::block_on(config, up::run(config, options.purpose())),
-        Command::Demo(options) => process::block_on(config, demo::run(config, options)),
+        Command::Up(_) if config.distributed => process::block_on_both_roles(config, distributed::up(config)),
+        Command::Up(options) => process::block_on_both_roles(config, up::run(config, options.purpose())),
+        Command::Demo(options) => process::block_on_both_roles(config, demo::run(config, options)),
         #[cfg(feature = "aws")]
         Command::Ingest(_) => process::block_on(config, distributed::ingest(config)),
         #[cfg(feature = "aws")]

@@ -5,6 +5,7 @@ use crate::config::Config;
 use anyhow::Context;
 use std::future::Future;
 use std::io::{IsTerminal as _, stdin};
+use std::sync::Once;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -15,12 +16,48 @@ pub(crate) fn block_on(
     config: &Config,
     work: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
+    block_on_at(0, config, work)
+}
+
+/// [`block_on`] for a process with both roles. Requests run on this runtime, the processor
+/// on one of its own, which goes first where the cores do not suffice: if events come in
+/// faster than they go out, they are read from the disk again, and each costs more.
+pub(crate) fn block_on_both_roles(
+    config: &Config,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    block_on_at(config.ingest_nice, config, work)
+}
+
+fn block_on_at(
+    nice: u8,
+    config: &Config,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     sluice_telemetry::start_logs(&config.telemetry).context("start logs")?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.threads > 0 {
         runtime.worker_threads(config.threads);
     }
+    if nice > 0 {
+        // The value is absolute: a thread starts with that of the thread which starts it.
+        let own = rustix::process::getpriority_process(None).context("read the process's niceness")?;
+        let nice = (own + i32::from(nice)).min(NICE_MAX);
+        runtime.on_thread_start(move || stand_back(nice));
+    }
     runtime.enable_all().build().context("start the runtime")?.block_on(work)
+}
+
+/// The lowest priority that Linux knows.
+pub(crate) const NICE_MAX: i32 = 19;
+
+/// Gives the calling thread a lower priority than the process's other threads have.
+fn stand_back(nice: i32) {
+    static WARNED: Once = Once::new();
+    // On Linux `None` is the thread, not its process.
+    if let Err(error) = rustix::process::setpriority_process(None, nice) {
+        WARNED.call_once(|| tracing::warn!(nice, %error, "threads that serve requests keep their priority"));
+    }
 }
 
 /// A runtime of its own for one role of a process that has several. On a shared

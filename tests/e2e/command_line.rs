@@ -444,6 +444,8 @@ fn a_refused_value_is_named_with_where_it_came_from() {
     };
     let error = run("SLUICE_INGEST__HTTP__BACKLOG", "0", &[]);
     assert!(error.contains("ingest.http.backlog (from SLUICE_INGEST__HTTP__BACKLOG)"), "{error}");
+    let error = run("SLUICE_INGEST_NICE", "20", &[]);
+    assert!(error.contains("ingest_nice (from SLUICE_INGEST_NICE): 20"), "{error}");
     let error = run("SLUICE_X", "0", &["--tls-cert", "cert.pem"]);
     assert!(error.contains("configuration"), "{error}");
     let error = run("SLUICE_THREADS", "1", &["--tls-cert", "cert.pem"]);

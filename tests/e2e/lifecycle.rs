@@ -17,6 +17,33 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// The niceness of each thread of a name.
+fn nice_of_threads(server: &TestServer, name: &str) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+    // A thread may end while it is looked at.
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).ok());
+    let named = stats.filter(|stat| stat.contains(&format!(" ({name}) ")));
+    // The niceness is the 19th field, the 17th behind the name.
+    named.map(|stat| stat.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn requests_stand_back_behind_the_processor_as_far_as_is_configured() {
+    const REQUESTS: &str = "tokio-rt-worker";
+    let server = ServerConfig::default().start();
+    let base = nice_of_threads(&server, "processor");
+    assert!(!base.is_empty() && base.iter().all(|nice| *nice == base[0]), "{base:?}");
+    assert_eq!(nice_of_threads(&server, "sluice-log-0"), [base[0]]);
+    let requests = nice_of_threads(&server, REQUESTS);
+    assert!(
+        !requests.is_empty() && requests.iter().all(|nice| *nice == (base[0] + 5).min(19)),
+        "{requests:?}"
+    );
+    let server = ServerConfig::default().env("SLUICE_INGEST_NICE", 0).start();
+    let requests = nice_of_threads(&server, REQUESTS);
+    assert!(!requests.is_empty() && requests.iter().all(|nice| *nice == base[0]), "{requests:?}");
+}
+
 #[test]
 fn sighup_does_not_end_a_server_that_has_no_files_to_read_again() {
     let mut server = TestServer::start();

@@ -11,6 +11,7 @@ use super::queue::EmbeddedQueue;
 use super::retention::{Retention, RetentionSettings};
 use super::rows::EmbeddedRows;
 use sluice_ports::{Log, LostDependency, PortError};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,14 +75,15 @@ pub struct EmbeddedEngine {
 }
 
 impl EmbeddedEngine {
-    /// Opens or makes the engine in `path`, and recovers from a crash.
+    /// Opens or makes the engine in `path`, and recovers from a crash. The engine's threads
+    /// get the priority of the thread that polls the future first.
     ///
     /// # Errors
     /// If the directory is in use, has another format, is unreadable, or is damaged beyond
     /// recovery.
     pub async fn open(path: &Path, settings: EngineSettings) -> Result<Self, OpenEngineError> {
         let path = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || {
+        let open = move || {
             match Self::open_blocking(&path, settings.clone()) {
                 // The damaged cache is marked now, so the second attempt makes it anew from the ledger.
                 Err(OpenEngineError::Port(PortError::Damaged { attempted, detail })) => {
@@ -90,10 +92,16 @@ impl EmbeddedEngine {
                 }
                 opened => opened,
             }
+        };
+        let (sender, opened) = tokio::sync::oneshot::channel();
+        // A thread of the runtime's would hand its own priority on.
+        let started = std::thread::Builder::new().name("sluice-open".into()).spawn(move || {
+            // Nobody waits any longer if the caller has gone away.
+            let _gone = sender.send(open());
         });
-        let (engine, claims) = opened
-            .await
-            .map_err(|error| OpenEngineError::Io("open the engine", std::io::Error::other(error)))??;
+        let failed = |error| OpenEngineError::Io("open the engine", error);
+        started.map_err(failed)?;
+        let (engine, claims) = opened.await.map_err(|panicked| failed(io::Error::other(panicked)))??;
         engine.idempotency.store(claims).await?;
         Ok(engine)
     }
