@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Runs a command's future on a runtime of the configured size.
+#[cfg(feature = "aws")]
 pub(crate) fn block_on(
     config: &Config,
     work: impl Future<Output = anyhow::Result<()>>,
@@ -19,7 +20,7 @@ pub(crate) fn block_on(
     block_on_at(0, config, work)
 }
 
-/// [`block_on`] for a process with both roles. Requests run on this runtime, the processor
+/// Runs the future of a process with both roles. Requests run on this runtime, the processor
 /// on one of its own, which goes first where the cores do not suffice: if events come in
 /// faster than they go out, they are read from the disk again, and each costs more.
 pub(crate) fn block_on_both_roles(
