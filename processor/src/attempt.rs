@@ -174,7 +174,8 @@ impl Courier {
 
 impl Courier {
     async fn sign(&self, job: &Job) -> Result<Prepared, Reply> {
-        let signed = self.signing.sign(job, self.clock.now_ms()).await;
+        // Receivers compare the time in the signature with their own.
+        let signed = self.signing.sign(job, sluice_model::clock::now_ms()).await;
         signed.map_err(|error| Reply::fault(Fault::Unsendable, error.to_string()))
     }
 

@@ -1,28 +1,26 @@
-//! The time, which tests can set; and random numbers.
+//! The time, and random numbers.
 
+use sluice_model::clock::SteadyClock;
 use std::sync::Arc;
+use tokio::time::Instant;
 
-/// Tells the time in milliseconds since the Unix epoch.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
+/// Tells the time in milliseconds since the Unix epoch. It never goes back, as the
+/// machine's clock may: whatever waits would wait as much longer.
+#[derive(Debug, Clone)]
+pub struct Clock(Arc<SteadyClock>);
 
 impl Clock {
-    /// The machine's clock.
+    /// A clock that shows the machine's time.
     #[must_use]
-    pub fn wall() -> Self {
-        Self(Arc::new(sluice_model::clock::now_ms))
+    pub fn start() -> Self {
+        let started = Instant::now();
+        Self(Arc::new(SteadyClock::new(move || started.elapsed())))
     }
 
     /// Now, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        (self.0)()
-    }
-}
-
-impl std::fmt::Debug for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Clock").field(&self.now_ms()).finish()
+        self.0.now_ms()
     }
 }
 

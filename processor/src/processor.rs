@@ -100,31 +100,18 @@ impl Processor {
     /// # Errors
     /// If the configuration makes no sense, or TLS cannot be set up.
     pub fn new(ports: ProcessorPorts, config: ProcessorConfig) -> Result<Self, ProcessorError> {
-        Self::with_clock(ports, config, Clock::wall())
-    }
-
-    /// [`Self::new`] with the caller's clock.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub fn with_clock(
-        ports: ProcessorPorts,
-        config: ProcessorConfig,
-        clock: Clock,
-    ) -> Result<Self, ProcessorError> {
         config.validate()?;
         let client = WebhookClient::new(config.webhook.clone(), AddressGuard::new(config.guard.clone()))?;
-        Self::with_wire(ports, config, clock, Arc::new(client))
+        Self::with_wire(ports, config, Arc::new(client))
     }
 
-    /// [`Self::with_clock`], sending webhooks over the caller's wire.
+    /// [`Self::new`], sending webhooks over the caller's wire.
     ///
     /// # Errors
     /// If the configuration makes no sense.
     pub fn with_wire(
         ports: ProcessorPorts,
         config: ProcessorConfig,
-        clock: Clock,
         wire: Arc<dyn Wire>,
     ) -> Result<Self, ProcessorError> {
         config.validate()?;
@@ -147,7 +134,7 @@ impl Processor {
             endpoints,
             courier: Arc::new(Courier {
                 wire,
-                clock,
+                clock: Clock::start(),
                 shaping: shaping_desk(&config, &metrics, Arc::clone(&ports.rows)),
                 metrics,
                 signing: SigningDesk::default(),

@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::measure::Load;
+use crate::process::Role;
 use sluice_aws::health::Dependency;
 
 /// When simulated time begins, in milliseconds since the Unix epoch.
@@ -93,6 +94,8 @@ pub(crate) enum Action {
     KillIngest { which: usize, back_ms: u64 },
     /// An ingest process stands still.
     PauseIngest { which: usize, for_ms: u64 },
+    /// The wall clock of a process is set back.
+    SetClockBack { role: Role, which: usize, by_ms: u64 },
     /// A shard is split.
     Split { which: u64 },
     /// Two shards become one.
@@ -232,7 +235,7 @@ pub(crate) fn action(dice: &mut Dice) -> Action {
     let for_ms = dice.within(300, 4_000);
     let back_ms = dice.within(50, 3_000);
     let service = SERVICES[dice.within(0, SERVICES.len() as u64) as usize];
-    match dice.within(0, 23) {
+    match dice.within(0, 24) {
         0 | 1 => Action::KillProcessor { which, back_ms },
         2..5 => Action::PauseProcessor { which, for_ms: dice.within(300, 9_000) },
         5 => Action::StopProcessor { which, back_ms },
@@ -249,6 +252,10 @@ pub(crate) fn action(dice: &mut Dice) -> Action {
         20 => Action::Operate(Errand::StartAgain { which, back_ms: for_ms }),
         21 => Action::Operate(Errand::WorkAgain { which, back_ms: for_ms, for_ms: dice.within(200, 2_000) }),
         22 if dice.often(500) => Action::Operate(Errand::SkipToNewest { which }),
+        23 => {
+            let role = if dice.often(500) { Role::Ingest } else { Role::Processor };
+            Action::SetClockBack { role, which, by_ms: dice.within(1_000, 3_600_000) }
+        }
         _ => Action::Cut { which, service, for_ms },
     }
 }

@@ -78,6 +78,11 @@ impl SimProcess {
         self.at_ms >= self.born_ms + for_ms && self.at_ms >= self.asleep_until_ms + for_ms
     }
 
+    /// Sets its wall clock back, for good.
+    pub(crate) fn set_clock_back(&mut self, by_ms: u64) {
+        self.skew_ms -= by_ms as i64;
+    }
+
     /// Runs until `to_ms`, unless the process stands still.
     pub(crate) fn run(&mut self, world: &World, to_ms: u64) {
         let Some(runtime) = &self.runtime else { return };

@@ -158,6 +158,7 @@ impl SimulatedRun {
         world.tell(|| format!("{action:?}"));
         let role = match action {
             Action::KillIngest { .. } | Action::PauseIngest { .. } => Role::Ingest,
+            Action::SetClockBack { role, .. } => role,
             _ => Role::Processor,
         };
         match action {
@@ -177,6 +178,11 @@ impl SimulatedRun {
                 let Some(index) = self.nth(role, which) else { return };
                 self.processes[index].asleep_until_ms = (now_ms + for_ms).min(world.plan.quiet_from_ms);
                 world.ledger.lock().count("pauses");
+            }
+            Action::SetClockBack { which, by_ms, .. } => {
+                let Some(index) = self.nth(role, which) else { return };
+                self.processes[index].set_clock_back(by_ms);
+                world.ledger.lock().count("clocks set back");
             }
             Action::AddProcessor => {
                 let count = self.processes.iter().filter(|process| process.role == role).count();

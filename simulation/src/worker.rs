@@ -17,7 +17,6 @@ use sluice_aws::log::KinesisLog;
 use sluice_catalogue::directory::{Directory, DirectorySettings};
 use sluice_ports::leases::Grant;
 use sluice_ports::{Leases, PortError};
-use sluice_processor::clock::Clock;
 use sluice_processor::{Processor, ProcessorConfig, ProcessorPorts};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -164,7 +163,7 @@ pub(crate) async fn main(world: Arc<World>, who: Caller, inside: Inside) {
         instance: u64::from(who),
     };
     let wire = Arc::new(SimWire { world: Arc::clone(&world) });
-    let processor = Processor::with_wire(ports, processor_config(&world), Clock::wall(), wire);
+    let processor = Processor::with_wire(ports, processor_config(&world), wire);
     let processor = match processor {
         Ok(processor) => processor,
         Err(error) => return world.broken("the configuration makes sense", &error.to_string()),

@@ -27,6 +27,7 @@ mod sender;
 mod sender_tests;
 mod shard_map;
 mod stream;
+mod stream_clock;
 #[cfg(all(test, feature = "paused-time"))]
 mod takeover_tests;
 #[cfg(all(test, feature = "paused-time"))]

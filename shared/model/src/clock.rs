@@ -1,8 +1,10 @@
-//! The wall clock, and times as text (RFC 3339).
+//! The wall clock, a clock that never goes back, and times as text (RFC 3339).
 
 mod rfc3339;
+mod steady;
 
 pub use rfc3339::parse_rfc3339_signed;
+pub use steady::SteadyClock;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -5,11 +5,11 @@ use super::load::{LoadMeter, ShardLoad};
 use super::look::{Arrived, Look, RecordDamage};
 use super::read_pace::ReadPace;
 use super::stream::{Aside, ReadFrom, ShardSubscription, Stream};
+use super::stream_clock::StreamClock;
 use crate::health::{Dependency, DependencyHealth};
 use crate::leases::Readable;
 use crate::metrics::{LogMetrics, ShardLoadMetrics};
 use parking_lot::Mutex;
-use sluice_model::clock;
 use sluice_ports::log::{IdTimes, LogItem, LogPage, Position, ShardId};
 use sluice_ports::{FailureClass, PortError};
 use std::collections::{HashMap, VecDeque};
@@ -55,6 +55,7 @@ pub(crate) struct Readers {
     /// Data of a shard that outlives its readers: the pace of reads, and the arrival times of
     /// positions.
     known: Mutex<HashMap<ShardId, KnownShard>>,
+    clock: StreamClock,
 }
 
 struct KnownShard {
@@ -197,7 +198,8 @@ impl ShardReader {
 impl Readers {
     pub(super) fn new(stream: Arc<dyn Stream>, aside: Arc<dyn Aside>, settings: ReaderSettings) -> Self {
         let (shards, skipped, known) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { stream, aside, settings, metrics: LogMetrics::new(), health: None, shards, skipped, known }
+        let (metrics, clock) = (LogMetrics::new(), StreamClock::default());
+        Self { stream, aside, settings, metrics, health: None, shards, skipped, known, clock }
     }
 
     fn reader(&self, shard: &ShardId, after: Position) -> Arc<tokio::sync::Mutex<ShardReader>> {
@@ -412,7 +414,7 @@ impl Readers {
             None => iterator.insert(self.stream.iterator(shard, from).await?).clone(),
         };
         self.with_known(shard, |known| known.pace.begins(Instant::now(), self.settings.poll));
-        let asked_ms = clock::now_ms();
+        let asked_ms = self.clock.now_ms();
         match self.stream.get(shard, &used, limit).await {
             Ok(page) => {
                 let look = Look::new(page, limit, asked_ms);
@@ -438,6 +440,9 @@ impl Readers {
     /// Notes the arrival times of the records of a look, and the times at which readers of
     /// the inbox may find them.
     fn note_arrivals(&self, shard: &ShardId, last: Position, look: &mut Look) {
+        if let Some(arrived) = look.records.last() {
+            self.clock.saw(arrived.at_ms);
+        }
         self.with_known(shard, |known| known.note(shard, last, look, self.settings.late_ms));
     }
 
@@ -451,7 +456,7 @@ impl Readers {
     ) -> Result<(), PortError> {
         let position = reader.position;
         let Some(pushed) = &mut reader.pushed else { return Ok(()) };
-        let asked_ms = clock::now_ms();
+        let asked_ms = self.clock.now_ms();
         if let Ok(page) = tokio::time::timeout_at(deadline, pushed.next()).await {
             let mut look = Look::new(page?, usize::MAX, asked_ms);
             let last = look.records.last().map_or(position, |arrived| arrived.position);
