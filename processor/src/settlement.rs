@@ -198,7 +198,8 @@ fn take(
 /// sets its due time. The caller puts it where it must wait.
 #[must_use]
 pub fn mark_waiting(commit: &mut Commit, mut delivery: Delivery, due_ms: u64) -> Delivery {
-    delivery.due_ms = due_ms;
+    // Never earlier than before: a queue takes the state that is due earlier for an older one.
+    delivery.due_ms = due_ms.max(delivery.due_ms);
     let (attempts, last_attempt_ms) = (delivery.attempts, delivery.last.at_ms);
     for part in &delivery.events {
         let matched = part.events.clone();

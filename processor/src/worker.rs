@@ -45,6 +45,9 @@ const TAKE_GAP_MS: u64 = 2;
 /// How long until the next look, if the queue said that a delivery is due and gave none.
 const TAKE_AGAIN_MS: u64 = 50;
 
+/// How long a delivery waits whose subscription an old copy of the catalogue does not know.
+const STALE_WAIT_MS: u64 = 1000;
+
 /// How long a delivery waits while a probe of its endpoint is in flight.
 const BLOCKED_BY_PROBE_MS: u64 = 500;
 
@@ -243,6 +246,10 @@ impl Worker {
         let subscription = state.as_ref().and_then(|state| state.subscription(delivery.subscription));
         let Some(subscription) = subscription.filter(|known| known.status == SubscriptionStatus::Active)
         else {
+            // A copy of the catalogue that is out of date may not know it yet.
+            if directory.age() > Duration::from_millis(self.context.config.shard.snapshot_age_max_ms) {
+                return self.put_back(delivery, now_ms + STALE_WAIT_MS);
+            }
             let reason = settlement::dead_letter_reason(subscription.map(|known| &known.status));
             return self.give_up_taken(delivery, reason, now_ms);
         };

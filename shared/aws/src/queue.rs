@@ -35,7 +35,7 @@ use book::{Book, content};
 use message::{DeadLetterRef, Outgoing};
 use parking_lot::Mutex;
 use postponed::Postponed;
-use sluice_model::clock;
+use sluice_model::clock::SteadyClock;
 use sluice_model::subscription::DeliveryShape;
 use sluice_model::{
     DeadLetter, DeadLetterId, DeadLetterReason, Delivery, DeliveryId, LastAttempt, SubscriptionId,
@@ -43,11 +43,12 @@ use sluice_model::{
 use sluice_ports::event_store::{DeadLetterQuery, NewFact};
 use sluice_ports::work_queue::{Backlog, TakeRequest, WorkQueue};
 use sluice_ports::{EventStore, PortError};
-use split::{Smaller, smaller};
+use split::{Smaller, part_id, smaller};
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use undeleted::Undeleted;
 use verdict::WantedDeliveries;
 
@@ -63,6 +64,8 @@ pub struct SqsQueue {
 /// The state that the queue's callers and its own tasks share.
 struct QueueState {
     queue: Queue,
+    /// Tells what is due. It never goes back: deliveries would wait as much longer.
+    clock: SteadyClock,
     book: Mutex<Book>,
     postponed: Mutex<Postponed>,
     undeleted: Mutex<Undeleted>,
@@ -88,7 +91,9 @@ impl SqsQueue {
         config: &AwsConfig,
         events: Arc<dyn EventStore>,
     ) -> Result<Self, PortError> {
+        let started = Instant::now();
         let inner = QueueState {
+            clock: SteadyClock::new(move || started.elapsed()),
             queue: Queue::open(clients.sqs.clone(), &config.queue).await?,
             book: Mutex::new(Book::new(u64::from(config.visibility_s.unsigned_abs()) * 1000)),
             postponed: Mutex::new(Postponed::new(config.postpone_s_max.into())),
@@ -135,7 +140,7 @@ enum StoredMessages {
 
 impl QueueState {
     fn outgoing(&self, delivery: &Delivery) -> Outgoing {
-        message::outgoing(delivery, clock::now_ms(), self.delay_s_max)
+        message::outgoing(delivery, self.clock.now_ms(), self.delay_s_max)
     }
 
     /// Puts deliveries. The book notes those that a failed call stored, so the same call made
@@ -191,7 +196,7 @@ impl QueueState {
         }
         let report = self.queue.send(&messages).await;
         {
-            let (mut book, now_ms) = (self.book.lock(), clock::now_ms());
+            let (mut book, now_ms) = (self.book.lock(), self.clock.now_ms());
             let stored = report.stored.iter().map(|place| (&sent[*place], content(&messages[*place].body)));
             replaced.extend(stored.filter_map(|(delivery, content)| book.put(delivery, content, now_ms)));
         }
@@ -250,11 +255,12 @@ impl QueueState {
         let Some(letter) = found.filter(|letter| letter.id == moved.id) else { return Ok(()) };
         let delivery = Delivery {
             // The id follows from the dead letter's, so moving it back twice makes one delivery.
-            id: DeliveryId::from_u128(letter.id.as_u128()),
+            // It is another, since the letter may have that of a delivery which ended here.
+            id: part_id(DeliveryId::from_u128(letter.id.as_u128()), b'r'),
             attempts: 0,
             first_attempt_ms: 0,
             last: LastAttempt::default(),
-            due_ms: clock::now_ms(),
+            due_ms: self.clock.now_ms(),
             // As in a redrive, the subscription's current settings apply.
             shape: DeliveryShape::Unpinned,
             ..letter.delivery
@@ -312,10 +318,10 @@ impl WorkQueue for SqsQueue {
     }
 
     fn backlog(&self, subscription: SubscriptionId) -> Backlog {
-        self.inner.book.lock().backlog(subscription, clock::now_ms())
+        self.inner.book.lock().backlog(subscription, self.inner.clock.now_ms())
     }
 
     fn total(&self) -> Backlog {
-        self.inner.book.lock().total(clock::now_ms())
+        self.inner.book.lock().total(self.inner.clock.now_ms())
     }
 }

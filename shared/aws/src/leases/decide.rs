@@ -49,20 +49,20 @@ pub(super) struct Decision {
     pub(super) hand_over: Vec<ShardId>,
 }
 
-/// Whether a shard may be worked: it is not paused, and each parent is settled or no
-/// longer in the stream. A parent in the stream without a lease blocks, since its lease
-/// is about to be made.
+/// Whether a shard may be worked: it is in the stream and not paused, and each parent is
+/// settled or no longer in the stream. A parent in the stream without a lease blocks, since
+/// its lease is about to be made. A listing that has the shard is not older than the shard,
+/// so a parent that it lacks was forgotten with its records.
 fn may_be_worked(
     seen: &SeenLease,
     all: &BTreeMap<&ShardId, &SeenLease>,
     in_stream: &BTreeSet<ShardId>,
 ) -> bool {
+    let is_settled = |shard| all.get(shard).is_some_and(|lease| lease.finished);
     !seen.finished
         && !seen.is_paused
-        && seen.parents.iter().all(|parent| match all.get(parent) {
-            Some(parent) => parent.finished,
-            None => !in_stream.contains(parent),
-        })
+        && in_stream.contains(&seen.shard)
+        && seen.parents.iter().all(|parent| is_settled(parent) || !in_stream.contains(parent))
 }
 
 /// How many leases each process should have.
@@ -273,6 +273,10 @@ mod tests {
             }
             let take = decide("w0", &world.leases, &world.workers, &in_stream).take;
             prop_assert_eq!(take.contains(&id(2)), first && second && !missing);
+            let without_first: BTreeSet<_> = in_stream.iter().filter(|shard| **shard != id(0)).cloned().collect();
+            let take = decide("w0", &world.leases, &world.workers, &without_first).take;
+            prop_assert_eq!(take.contains(&id(2)), second, "a parent that was forgotten unsettled blocks nobody");
+            prop_assert!(!take.contains(&id(0)), "and cannot be worked itself");
             if missing {
                 let trimmed: BTreeSet<_> = in_stream.into_iter().skip(1).collect();
                 let take = decide("w0", &world.leases, &world.workers, &trimmed).take;

@@ -1,6 +1,7 @@
 //! The keeper with a stream that was made anew, with checkpoints that the stream does
 //! not know, and with leases whose owner died.
 
+use super::rows::{LeaseRows as _, LeaseTableRow};
 use super::testing::{MemoryTable, lease_row};
 use super::{Keeper, LeaseRow, Readable, ShardLeases};
 use crate::health::{Dependency, DependencyHealth};
@@ -220,6 +221,33 @@ async fn what_the_stream_forgot_before_it_was_settled_is_a_gap() {
     let row = table.lease(&shard_id(0));
     assert_eq!(row.checkpoint, settled, "the stream reads on from it");
     assert!(row.settled_ms.unwrap() >= now_ms - DAY_MS, "the gap is counted once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_that_the_stream_forgot_unsettled_is_given_up_and_blocks_no_child() {
+    let now_ms = sluice_model::clock::now_ms();
+    let stream = FakeStream::new();
+    let forgotten = lease_row("shard-forgotten", None, Position::from_lsn(5));
+    let id = forgotten.shard.clone();
+    let forgotten = LeaseRow { settled_ms: Some(now_ms - 3 * DAY_MS), ..forgotten };
+    let child = LeaseRow { parents: vec![id.clone()], ..worked(Position::START, now_ms) };
+    let table = Arc::new(MemoryTable::with([forgotten, child]));
+    let has_row = async || {
+        table
+            .rows()
+            .await
+            .unwrap()
+            .iter()
+            .any(|row| matches!(row, LeaseTableRow::Lease(row) if row.shard == id))
+    };
+    let refusing = start(&stream, &table, OnGap::Refuse).await;
+    assert!(refusing.granted(Duration::from_secs(30)).await.is_some());
+    assert!(has_row().await, "an operator decides");
+    refusing.stop.cancel();
+    let going_on = start(&stream, &table, OnGap::TrimHorizon).await;
+    assert!(going_on.granted(Duration::from_secs(60)).await.is_some());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!has_row().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 
 use super::gap::LogGap;
 use super::held::Held;
-use super::rows::{LeaseRow, Readable, SkippedRange};
+use super::rows::{LeaseRow, Readable, SkippedRange, Written};
 use crate::config::{AwsConfig, OnGap};
 use crate::log::{KinesisLog, ShardInfo, StreamIdentity};
 use crate::metrics::{GapCause, count_gap};
@@ -181,6 +181,26 @@ impl StreamWatch {
         let settled = leases.iter().filter(|row| row.checkpoint == Position::END);
         for row in settled.filter(|row| !self.shards.contains(&row.shard)) {
             held.table.remove(&row.shard, row.counter).await?;
+        }
+        self.give_up_forgotten(held, &stream, leases).await
+    }
+
+    /// Deletes the rows of shards that the stream has forgotten before they were settled: what
+    /// was left of them is lost. The gap tells them from newer shards, which a listing may lack.
+    async fn give_up_forgotten(
+        &self,
+        held: &Held,
+        stream: &StreamIdentity,
+        leases: &[LeaseRow],
+    ) -> Result<(), PortError> {
+        for row in leases.iter().filter(|row| !self.shards.contains(&row.shard)) {
+            let Some(gap) = LogGap::by_retention(row, stream.retention, clock::now_ms()) else { continue };
+            if self.on_gap == OnGap::Refuse {
+                tracing::error!(shard = %row.shard, "the stream has forgotten the shard: {gap}");
+            } else if matches!(held.table.remove(&row.shard, row.counter).await?, Written::Yes) {
+                tracing::error!(shard = %row.shard, "the stream has forgotten the shard: {gap}; it is given up");
+                count_gap(gap.cause());
+            }
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ use sluice_ports::log::ShardId;
 
 /// Bytes of a part; an item may have 400 KB.
 const PART_BYTES: usize = 300_000;
+/// The most bytes of a description.
+const DETAIL_BYTES_MAX: usize = 2_000;
 
 /// The table of events as the store of unreadable records.
 pub(super) struct RowsAside {
@@ -42,6 +44,8 @@ impl Aside for RowsAside {
     async fn put(&self, shard: &ShardId, record: &StoredRecord, detail: &str) -> Result<(), PortError> {
         let sequence = record.position.to_decimal();
         let now_ms = clock::now_ms();
+        // Many damaged batches have a long description; an item has at most 400 KB.
+        let detail = &detail[..detail.floor_char_boundary(DETAIL_BYTES_MAX)];
         // A record without bytes still has one part.
         let parts = record.bytes.chunks(PART_BYTES).chain(record.bytes.is_empty().then_some(&[][..]));
         for (part, part_bytes) in parts.enumerate() {

@@ -11,14 +11,14 @@ use crate::config::AwsConfig;
 use crate::metrics::LogMetrics;
 use bytes::Bytes;
 use sluice_model::Lane;
-use sluice_model::clock;
 use sluice_model::ids::random_u128;
 use sluice_ports::FailureClass;
 use sluice_ports::log::AppendError;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// The first pause before a record is sent again, doubled each time up to the longest.
@@ -56,6 +56,8 @@ pub(super) struct Sender {
     /// No request is sent before then.
     next_put: Instant,
     deadline_ms: u64,
+    /// Times in milliseconds count from here: the wall clock may be set.
+    started: Instant,
     submissions: mpsc::Receiver<Submission>,
     outbox: PutOutbox<AppendReply>,
     pacer: Pacer,
@@ -64,6 +66,8 @@ pub(super) struct Sender {
     map_stale: bool,
     mapping: JoinSet<Option<ShardMap>>,
     flying: JoinSet<Sent>,
+    /// The lanes of each request in flight.
+    flying_lanes: HashMap<task::Id, Vec<u16>>,
     door: Arc<AppendDoor>,
     /// Unanswered requests since the last answered one.
     failures: u32,
@@ -86,6 +90,7 @@ impl Sender {
             gap: Duration::from_millis(config.put_gap_ms),
             next_put: Instant::now(),
             deadline_ms: config.append_deadline_ms,
+            started: Instant::now(),
             submissions,
             outbox: PutOutbox::default(),
             pacer: Pacer::default(),
@@ -94,6 +99,7 @@ impl Sender {
             map_stale: false,
             mapping: JoinSet::new(),
             flying: JoinSet::new(),
+            flying_lanes: HashMap::new(),
             door,
             failures: 0,
             metrics: LogMetrics::new(),
@@ -111,10 +117,12 @@ impl Sender {
                     Some(submission) => self.take(submission),
                     None => open = false,
                 },
-                Some(sent) = self.flying.join_next() => match sent {
-                    Ok(sent) => self.landed(sent),
-                    // Its waiters learn from their dropped senders that the outcome is unknown.
-                    Err(error) => tracing::error!(%error, "a request to the stream died"),
+                Some(sent) = self.flying.join_next_with_id() => match sent {
+                    Ok((request, sent)) => {
+                        self.flying_lanes.remove(&request);
+                        self.landed(sent);
+                    }
+                    Err(error) => self.died(&error),
                 },
                 Some(map) = self.mapping.join_next() => self.mapped(map.ok().flatten()),
                 () = tokio::time::sleep_until(wake) => {}
@@ -123,6 +131,11 @@ impl Sender {
                 self.take(submission);
             }
         }
+    }
+
+    /// Milliseconds since the task was made.
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
     }
 
     fn take(&mut self, submission: Submission) {
@@ -135,14 +148,14 @@ impl Sender {
             company: Company::Any,
             failures: 0,
             not_before_ms: 0,
-            deadline_ms: clock::now_ms() + self.deadline_ms,
+            deadline_ms: self.now_ms() + self.deadline_ms,
             waiter: submission.reply,
         });
     }
 
     /// Sends the records that can be sent now. Returns when to look again.
     fn turn(&mut self) -> Instant {
-        let now_ms = clock::now_ms();
+        let now_ms = self.now_ms();
         for late in self.outbox.expired(now_ms) {
             give_up(late, "it was not stored in time");
         }
@@ -158,7 +171,9 @@ impl Sender {
             match self.outbox.cut(&self.map, &mut self.pacer, self.limits, now_ms) {
                 Ok(entries) => {
                     self.next_put = now + self.gap;
-                    self.flying.spawn(put(Arc::clone(&self.stream), entries));
+                    let lanes = entries.iter().map(|entry| entry.lane).collect();
+                    let request = self.flying.spawn(put(Arc::clone(&self.stream), entries));
+                    self.flying_lanes.insert(request.id(), lanes);
                 }
                 Err(paced_until_ms) => {
                     wake_ms = paced_until_ms;
@@ -194,6 +209,15 @@ impl Sender {
             self.pacer.retain(|id| map.open().any(|open| open == id));
             self.map = map;
             self.map_stale = false;
+        }
+    }
+
+    /// Lets the lanes of a request that panicked go on. Its waiters learn from their dropped
+    /// senders that the outcome is unknown.
+    fn died(&mut self, error: &JoinError) {
+        tracing::error!(%error, "a request to the stream died");
+        for lane in self.flying_lanes.remove(&error.id()).unwrap_or_default() {
+            self.outbox.landed(lane);
         }
     }
 
@@ -265,7 +289,7 @@ impl Sender {
 
     fn throttled(&mut self, entry: Entry<AppendReply>) {
         let shard = self.map.shard_of(entry.point).cloned().unwrap_or_else(|| ShardId("".into()));
-        self.pacer.throttled(&shard, clock::now_ms());
+        self.pacer.throttled(&shard, self.now_ms());
         self.again(entry, Attempts::NotStored);
     }
 
@@ -274,7 +298,7 @@ impl Sender {
         if attempt == Attempts::MaybeStored {
             entry.attempts = Attempts::MaybeStored;
         }
-        let now_ms = clock::now_ms();
+        let now_ms = self.now_ms();
         entry.not_before_ms = now_ms + jittered(entry.failures, random_u128() as u64);
         entry.failures = entry.failures.saturating_add(1);
         if entry.not_before_ms >= entry.deadline_ms {

@@ -89,3 +89,13 @@ async fn records_that_come_soon_after_a_request_share_the_next() {
     append(&log, 4).await.unwrap();
     assert_eq!(before.elapsed(), Duration::ZERO, "after a pause a record does not wait");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_panics_does_not_block_its_lanes() {
+    let stream = FakeStream::new();
+    let (log, _) = opened(&stream).await;
+    stream.panic_at_next_put();
+    let unknown = append(&log, 1).await;
+    assert!(matches!(unknown, Err(AppendError::Unknown { .. })), "{unknown:?}");
+    append(&log, 1).await.unwrap();
+}

@@ -50,6 +50,7 @@ struct FakeState {
     gappy: bool,
     asked: Asked,
     puts: VecDeque<Result<Vec<PutAnswer>, FailureClass>>,
+    put_panics: bool,
     sent: Vec<Vec<PutRecord>>,
     /// When the stream was made, and the least position that it knows.
     created_ms: u64,
@@ -76,6 +77,7 @@ impl FakeStream {
             gappy: false,
             asked: Asked::default(),
             puts: VecDeque::new(),
+            put_panics: false,
             sent: Vec::new(),
             created_ms: 1,
             known_from: 0,
@@ -175,6 +177,10 @@ impl FakeStream {
         self.state.lock().puts = answers.into_iter().collect();
     }
 
+    pub(super) fn panic_at_next_put(&self) {
+        self.state.lock().put_panics = true;
+    }
+
     pub(super) fn sent(&self) -> Vec<Vec<u16>> {
         let lanes = |request: &Vec<PutRecord>| request.iter().map(|record| record.lane).collect();
         self.state.lock().sent.iter().map(lanes).collect()
@@ -217,6 +223,8 @@ impl Stream for FakeStream {
     }
 
     async fn put(&self, records: Vec<PutRecord>) -> Result<Vec<PutAnswer>, (FailureClass, String)> {
+        let panics = std::mem::take(&mut self.state.lock().put_panics);
+        assert!(!panics, "the test says so");
         let mut state = self.state.lock();
         let stored = vec![PutAnswer::Stored(None); records.len()];
         state.sent.push(records);

@@ -47,8 +47,8 @@ fn split_events(events: &[EventRef], count: usize) -> (Vec<EventRef>, Vec<EventR
     (first, second)
 }
 
-/// The id of a half: the time and the version of the whole's, and other random bits.
-fn part_id(whole: DeliveryId, name: u8) -> DeliveryId {
+/// An id that follows from another: its time and version, and other random bits.
+pub(super) fn part_id(whole: DeliveryId, name: u8) -> DeliveryId {
     const RANDOM_BITS: u128 = (1 << 62) - 1;
     let hash = digest::digest(&digest::SHA256, &[&whole.to_bytes()[..], &[name]].concat());
     let mut bits = [0; 16];

@@ -10,7 +10,6 @@ use super::requests::{RECEIVED_MAX, ReceivedMessage};
 use super::verdict::{MessageJudge, MessageVerdict, WantedDeliveries};
 use crate::store_metrics::{self as metrics, SideCall};
 use sluice_model::Delivery;
-use sluice_model::clock;
 use sluice_ports::PortError;
 use std::sync::Arc;
 
@@ -62,7 +61,7 @@ impl QueueState {
     ) -> Result<TakenDeliveries, PortError> {
         let (messages, failed) = self.receive(wanted.max).await;
         let mut taken = TakenDeliveries::nothing(Arc::clone(&self));
-        let mut judge = MessageJudge::new(wanted, self.receives_max, clock::now_ms());
+        let mut judge = MessageJudge::new(wanted, self.receives_max, self.clock.now_ms());
         let mut verdicts = Vec::with_capacity(messages.len());
         {
             let mut book = self.book.lock();
@@ -79,7 +78,7 @@ impl QueueState {
         }
         self.delete(leftovers.delete).await;
         if !leftovers.postpone.is_empty() {
-            let stay_s = self.postponed.lock().postpone(leftovers.postpone.len(), clock::now_ms());
+            let stay_s = self.postponed.lock().postpone(leftovers.postpone.len(), self.clock.now_ms());
             self.set_visibility(leftovers.postpone, stay_s as i32).await;
         }
         match failed {
@@ -117,8 +116,8 @@ impl QueueState {
             }
             MessageVerdict::SendOn(delivery) => (SideCall::SendOn, self.send_on(delivery).await),
             MessageVerdict::PostponeAnew(delivery) => {
-                let stay_s = self.postponed.lock().postpone(1, clock::now_ms());
-                let anew = Delivery { due_ms: clock::now_ms() + stay_s * 1000, ..delivery };
+                let stay_s = self.postponed.lock().postpone(1, self.clock.now_ms());
+                let anew = Delivery { due_ms: self.clock.now_ms() + stay_s * 1000, ..delivery };
                 (SideCall::SendOn, self.send_on(anew).await)
             }
             MessageVerdict::GiveUp(delivery) => {
