@@ -17,6 +17,7 @@ pub(crate) mod limits {
 
 use self::incoming::Incoming;
 pub(crate) use self::own_key::{KeyedEvent, hash};
+pub(crate) use self::payload::check_payload;
 use crate::lanes::EventChunk;
 use crate::type_checks::{CheckCounts, CheckPlace, CheckSession, EventMisfits, TypeChecks};
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};

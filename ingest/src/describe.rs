@@ -162,6 +162,11 @@ impl Operation {
         self
     }
 
+    /// Whether it has parameters in the query.
+    pub(crate) fn takes_query(&self) -> bool {
+        self.parameters.iter().any(|parameter| parameter["in"] == "query")
+    }
+
     pub(crate) fn parameters(mut self, all: impl IntoIterator<Item = Value>) -> Self {
         self.parameters.extend(all);
         self

@@ -187,11 +187,11 @@ impl Producer {
         let own = request.decoded.keyed.first().map(|event| (event.key, event.body));
         match (header, own) {
             (None, None) => self.produce_plain(customer, request).await,
-            (_, Some(_)) if !request.decoded.single => {
-                self.produce_many_keyed(customer, request, wishes, header, body).await
+            (Some(key), None) => self.produce_keyed(customer, request, key, hash(body)).await,
+            (None, Some((key, body))) if request.decoded.single => {
+                self.produce_keyed(customer, request, key, body).await
             }
-            (Some(key), _) => self.produce_keyed(customer, request, key, hash(body)).await,
-            (None, Some((key, body))) => self.produce_keyed(customer, request, key, body).await,
+            (_, Some(_)) => self.produce_many_keyed(customer, request, wishes, header, body).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Finds the route of a request.
 
 use crate::audience::Audience;
+use crate::config::IngestConfig;
 use crate::request::PathParams;
 use crate::route::Route;
 use http::Method;
@@ -11,6 +12,8 @@ use std::collections::HashMap;
 pub(crate) struct RouteEntry {
     pub route: &'static Route,
     pub index: usize,
+    /// Whether the route describes parameters of the query.
+    pub takes_query: bool,
 }
 
 /// The routes of one path.
@@ -44,11 +47,13 @@ impl Router {
         metrics_on_public: bool,
     ) -> Self {
         let mut by_path: HashMap<String, PathRoutes> = HashMap::new();
+        let defaults = IngestConfig::default();
         for (index, route) in table.enumerate() {
+            let takes_query = (route.describe)(&defaults).takes_query();
             for prefix in route.root.prefixes(audience, metrics_on_public) {
                 let path = by_path.entry(format!("{prefix}{}", route.path)).or_default();
                 for method in route.methods {
-                    path.add(method, RouteEntry { route, index });
+                    path.add(method, RouteEntry { route, index, takes_query });
                 }
             }
         }

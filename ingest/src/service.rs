@@ -93,7 +93,9 @@ async fn handle(session: &Session, parts: &Parts, request_id: &HeaderValue, body
     let Session { service, connection } = session;
     let shared = &*service.shared;
     let (route, error) = match find(service, parts) {
-        Ok((entry, params)) => match principal(session, entry, &parts.headers) {
+        Ok((entry, params)) => match principal(session, entry, &parts.headers)
+            .and_then(|principal| check_query(&principal, entry, parts).map(|()| principal))
+        {
             Ok(principal) => {
                 let request = ApiRequest {
                     parts,
@@ -157,6 +159,21 @@ fn principal(session: &Session, entry: RouteEntry, headers: &HeaderMap) -> Resul
             Ok(Principal::Customer(key))
         }
         RouteAccess::Admin => shared.admin_tokens.check(headers).map(|()| Principal::Operator),
+    }
+}
+
+/// Refuses a query where the route takes none: whoever sends a parameter means something by
+/// it, and would get more than was asked for. Open routes take what probes add.
+fn check_query(principal: &Principal, entry: RouteEntry, parts: &Parts) -> Result<(), ApiError> {
+    if entry.takes_query || matches!(principal, Principal::Anybody) {
+        return Ok(());
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    match url::form_urlencoded::parse(query.as_bytes()).next() {
+        None => Ok(()),
+        Some((name, _)) => {
+            Err(ApiError::invalid(&name, "no such parameter; this request takes none in its query"))
+        }
     }
 }
 

@@ -25,7 +25,13 @@ use serde_json::value::RawValue;
 use sluice_model::clock;
 use std::borrow::Cow;
 
-const SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
+/// The headers that every event in binary mode has.
+const REQUIRED: [HeaderName; 4] = [
+    HeaderName::from_static("ce-specversion"),
+    HeaderName::from_static("ce-id"),
+    HeaderName::from_static("ce-source"),
+    HeaderName::from_static("ce-type"),
+];
 
 /// How a request carries CloudEvents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +66,8 @@ impl CloudForm {
                 return Some(Self::Batch);
             }
         }
-        headers.contains_key(SPEC_VERSION).then_some(Self::Binary)
+        // Nearly every request has none; one with a part of them is told what is missing.
+        REQUIRED.iter().any(|name| headers.contains_key(name)).then_some(Self::Binary)
     }
 
     /// Rewrites a body.

@@ -154,10 +154,8 @@ impl<'a> Incoming<'a> {
         }
         payload::check_depth("payload", payload.get()).map_err(invalid)?;
         for (name, raw) in [("payload", Some(payload)), ("metadata", self.metadata)] {
-            if !raw.is_none_or(|raw| payload::is_unicode(raw.get())) {
-                return Err(invalid(format!(
-                    "`{name}` has half of a surrogate pair (\\ud800 to \\udfff alone)"
-                )));
+            if let Some(raw) = raw {
+                payload::check_unicode(name, raw.get()).map_err(invalid)?;
             }
         }
         if let Some(source) = self.source {

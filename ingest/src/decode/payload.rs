@@ -19,6 +19,20 @@ pub(super) fn check_depth(field: &str, json: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The checks of a payload that is no event's: how deep it nests, and its escapes.
+pub(crate) fn check_payload(json: &str) -> Result<(), String> {
+    check_depth("payload", json)?;
+    check_unicode("payload", json)
+}
+
+/// Refuses a field with half of a surrogate pair.
+pub(super) fn check_unicode(field: &str, json: &str) -> Result<(), String> {
+    match is_unicode(json) {
+        true => Ok(()),
+        false => Err(format!("`{field}` has half of a surrogate pair (\\ud800 to \\udfff alone)")),
+    }
+}
+
 /// How many `{` and `[` there are. They differ in one bit, so one comparison finds both.
 fn opening_brackets(json: &[u8]) -> usize {
     const CHUNK: usize = 128;
@@ -29,7 +43,7 @@ fn opening_brackets(json: &[u8]) -> usize {
 /// Whether no escape of a JSON text is half of a surrogate pair. The grammar
 /// allows one (RFC 8259, 8.2), but it encodes no text, and a strict receiver
 /// would refuse the whole webhook with all of its events.
-pub(super) fn is_unicode(json: &str) -> bool {
+fn is_unicode(json: &str) -> bool {
     let bytes = json.as_bytes();
     let mut position = 0;
     while let Some(found) = memchr::memchr(b'\\', bytes.get(position..).unwrap_or_default()) {

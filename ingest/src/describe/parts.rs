@@ -64,13 +64,19 @@ pub(crate) fn page_by_id() -> [Value; 2] {
     [limit(), query("cursor", schema_ref("Id"), "The cursor of the page before.")]
 }
 
-/// The parameters of a range of time.
-pub(crate) fn times() -> [Value; 4] {
+/// A parameter of the query that is refused without a value.
+pub(crate) fn with_value(mut parameter: Value) -> Value {
+    parameter.as_object_mut().expect("a parameter").remove("allowEmptyValue");
+    parameter
+}
+
+/// The parameters of a range of time; `end` says whether its end belongs to it.
+pub(crate) fn times(end: &str) -> [Value; 4] {
     let time = |name, text| query(name, schema_ref("QueryTime"), text);
     [
         time("start_time", "At this time or later."),
         time("since", "Another name of `start_time`."),
-        time("end_time", "Up to this time."),
+        time("end_time", end),
         time("until", "Another name of `end_time`."),
     ]
 }

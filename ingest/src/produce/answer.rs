@@ -121,9 +121,10 @@ pub(super) fn write_told(
     let refused = told.values().filter(|told| matches!(told, Told::Refused(_))).count();
     let accepted = appended + told.len() - refused;
     let rejected = decoded.rejected.len();
-    let body = match decoded.single.then(|| ids.next()).flatten() {
-        Some(id) => one(&id, accepted_at_ms),
-        None => many(decoded, told, accepted, ids, minimal),
+    let body = match (decoded.single, told.values().next()) {
+        (true, Some(Told::Before { id, .. })) => one(&id.text(), id.batch().ms()),
+        (true, _) => one(&ids.next().expect("its only event was appended"), accepted_at_ms),
+        (false, _) => many(decoded, told, accepted, ids, minimal),
     };
     Answer { body: body.into(), replayed, accepted, rejected }
 }

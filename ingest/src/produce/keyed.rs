@@ -87,6 +87,13 @@ impl Producer {
             },
         };
         let own = self.claim_own(&held, &request.decoded.keyed, now_ms).await?;
+        if let (true, Some(OwnKey::Refused(error))) = (request.decoded.single, own.values().next()) {
+            held.release().await.map_err(ProduceError::Port)?;
+            return Err(match error.retry_after_s {
+                Some(_) => ProduceError::InFlight,
+                None => ProduceError::KeyMismatch,
+            });
+        }
         let left_out = left_out(&request.decoded, &own, first_answer.is_some());
         let mut request = if left_out.is_empty() {
             request

@@ -39,6 +39,15 @@ impl<'a> QueryParams<'a> {
         Some(value.as_ref()).filter(|text| !text.is_empty())
     }
 
+    /// Refuses parameters without a value where a filter that is left out would do more than
+    /// was meant.
+    pub(crate) fn refuse_empty(&self) -> Result<(), ApiError> {
+        match self.0.iter().find(|(_, value)| value.is_empty()) {
+            Some((name, _)) => Err(ApiError::invalid(name, "has no value; leave it out, or say one")),
+            None => Ok(()),
+        }
+    }
+
     /// A range of time.
     pub(crate) fn range(&self) -> Result<TimeRange, ApiError> {
         TimeRange::read(|name| self.text(name))

@@ -35,7 +35,14 @@ impl TimeRange {
             let found = either((first, text(first)), (second, text(second)))?;
             found.map(|(name, text)| parse_time(text, name)).transpose()
         };
-        Ok(Self { start_ms: bound("start_time", "since")?, end_ms: bound("end_time", "until")? })
+        let (start_ms, end_ms) = (bound("start_time", "since")?, bound("end_time", "until")?);
+        if let (Some(start), Some(end)) = (start_ms, end_ms)
+            && end < start
+        {
+            let name = if text("end_time").is_some() { "end_time" } else { "until" };
+            return Err(ApiError::invalid(name, "is before the start of the range"));
+        }
+        Ok(Self { start_ms, end_ms })
     }
 }
 

@@ -58,5 +58,5 @@ fn filter_parameters() -> impl Iterator<Item = Value> {
         query("order", order, "`desc`: the newest first."),
     ]
     .into_iter()
-    .chain(times())
+    .chain(times("Before this time."))
 }

@@ -6,7 +6,7 @@ mod remove;
 mod summary;
 
 use crate::audited::present;
-use crate::describe::parts::{page, query, schema_ref, times};
+use crate::describe::parts::{page, query, schema_ref, times, with_value};
 use crate::describe::{Operation, Tag};
 use crate::error::ApiError;
 use crate::request::QueryParams;
@@ -47,7 +47,7 @@ pub(super) const ROUTES: &[Route] = &[
         describe: |_| {
             operation("Delete the dead letters that a filter names")
                 .describe("At least one of the parameters is required.")
-                .parameters(filter_parameters())
+                .parameters(filter_parameters().map(with_value))
                 .answers(200, "The number of deleted dead letters.", "DeletedMany")
         },
     },
@@ -108,7 +108,7 @@ fn filter_parameters() -> impl Iterator<Item = Value> {
         query("reason", schema_ref("DeadLetterReason"), "Given up for this reason."),
     ]
     .into_iter()
-    .chain(times())
+    .chain(times("Before this time."))
 }
 
 /// The parameters of a filter.

@@ -139,7 +139,7 @@ fn describe_inbox() -> Operation {
             text("tag", "Events with this tag."),
             query("order", order, "Which events come first."),
         ])
-        .parameters(times())
+        .parameters(times("Up to this time, which is included."))
         .parameters(page())
         .answers(200, "A page of events.", "InboxPage")
 }

@@ -160,7 +160,7 @@ fn describe(config: &IngestConfig) -> Operation {
             query("last_event_id", resume(), "The last id of an earlier stream with the same filter."),
             header("Last-Event-ID", resume(), "The same as `last_event_id`; if both are given, the header counts."),
         ])
-        .parameters(times().into_iter().take(2))
+        .parameters(times("").into_iter().take(2))
         .answers_with(
             200,
             "The stream, until one side ends it.",

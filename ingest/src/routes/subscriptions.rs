@@ -22,8 +22,8 @@ use crate::describe::{Operation, Tag};
 use crate::error::ApiError;
 use crate::route::{Handler, Root, Route};
 use http::StatusCode;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use sluice_model::subscription::DeliveryShape;
 use sluice_model::{Scopes, Subscription, SubscriptionStatus};
 use sluice_ports::catalogue::CatalogueError;
@@ -251,6 +251,12 @@ const fn operation(summary: &'static str) -> Operation {
 
 /// The selector's text, if it is valid.
 fn checked_selector(selector: &RawValue) -> Result<String, ApiError> {
+    // Clients must be able to read what they get back: selectors take half of a surrogate
+    // pair and numbers of any size, most parsers do not.
+    if let Err(error) = serde_json::from_str::<Value>(selector.get()) {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "INVALID_SELECTOR", error.to_string())
+            .details(json!({ "field": "event_selector" })));
+    }
     match Selector::parse(selector.get()) {
         Ok(selector) => Ok(selector.original().to_owned()),
         Err(error) => Err(ApiError::new(StatusCode::BAD_REQUEST, "INVALID_SELECTOR", error.to_string())

@@ -324,3 +324,116 @@ async fn heavy_tests_and_dry_runs_end_in_time_and_leave_the_neighbours_alone() {
     assert_eq!(neighbour.post_event().await.status, 202);
     assert_eq!(other.request("POST", &path, "").await.status, 200, "the turn came back");
 }
+
+/// Makes a subscription whose webhook goes nowhere; returns the answer.
+async fn subscribe(client: &mut RawClient, selector: &str) -> crate::harness::RawAnswer {
+    let body = format!(r#"{{"webhook_url":"http://127.0.0.1:9/hook","event_selector":{selector}}}"#);
+    client.request("POST", "/v1/subscriptions", body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selector_that_clients_could_not_read_back_is_refused() {
+    let ingest = start(config()).await;
+    let mut client = ingest.client().await;
+    for selector in [
+        r#"{"type":"event_type","value":"\ud800"}"#,
+        r#"{"type":"custom","function":{"field":"a","operator":"equals","value":1e400}}"#,
+    ] {
+        let refused = subscribe(&mut client, selector).await;
+        assert_eq!(error(&refused), (400, "INVALID_SELECTOR".into()), "{selector}");
+    }
+    assert_eq!(subscribe(&mut client, r#"{"type":"event_type","value":"\ud83d\ude00"}"#).await.status, 201);
+    let listed = client.get("/v1/subscriptions").await;
+    assert_eq!((listed.status, &listed.json()["total"]), (200, &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_refused_where_none_is_taken() {
+    let ingest = start(config()).await;
+    let mut client = ingest.client().await;
+    let id = subscription(&mut client, json!({ "type": "event_type", "value": "*" })).await;
+    let event = client.post_event().await.json()["event_id"].as_str().unwrap().to_owned();
+    for (method, path) in [
+        ("POST", format!("/v1/dead-letters/redrive?subscription_id={id}")),
+        ("POST", "/v1/replay?dry_run=true".to_owned()),
+        ("POST", format!("/v1/events/{event}/resend?workflow_id={id}")),
+        ("POST", "/v1/events?source=a".to_owned()),
+        ("GET", "/v1/me?x=1".to_owned()),
+        ("GET", format!("/v1/events/{event}?limit=-1")),
+    ] {
+        let refused = client.request(method, &path, if method == "GET" { "" } else { "{}" }).await;
+        assert_eq!(refused.status, 400, "{path}: {refused:?}");
+        assert!(refused.json()["error"]["message"].as_str().unwrap().contains("no such parameter"), "{path}");
+    }
+    // Probes add what they like, and an empty query says nothing.
+    for path in ["/healthz?from=probe", "/v1/me?"] {
+        assert_eq!(client.get(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_s_own_key_counts_beside_the_request_s() {
+    let ingest = start(config()).await;
+    let mut client = ingest.client().await;
+    let mut post = async |header: &str, key: &str, payload: u32| {
+        let body = json!({ "payload": payload, "metadata": { "idempotency_key": key } }).to_string();
+        client.request_with("POST", "/v1/events", &format!("{JSON}Idempotency-Key: {header}\r\n"), body).await
+    };
+    let first = post("h1", "m1", 1).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    let id = first.json()["event_id"].clone();
+    assert!(id.is_string(), "{first:?}");
+    for header in ["h2", "h1"] {
+        let again = post(header, "m1", 1).await;
+        assert_eq!((again.status, &again.json()["event_id"]), (202, &id), "{header}: {again:?}");
+        assert_eq!(again.headers["idempotent-replayed"], "true", "{header}");
+    }
+    // Other fields under a known key, and another event under a known header.
+    assert_eq!(post("h3", "m1", 2).await.status, 422);
+    assert_eq!(post("h1", "m2", 1).await.status, 422);
+    assert_ne!(post("h3", "m3", 1).await.json()["event_id"], id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_filter_deletes_no_dead_letter() {
+    let ingest = start(config()).await;
+    let mut client = ingest.client().await;
+    for query in ["workflow_id=&reason=exhausted", "since=2026-01-01T00:00:00Z&until="] {
+        let refused = client.request("DELETE", &format!("/v1/dead-letters?{query}"), "").await;
+        assert_eq!(refused.status, 400, "{query}: {refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_that_ends_before_it_begins_is_refused() {
+    let ingest = start(config()).await;
+    let mut client = ingest.client().await;
+    let path = "/v1/inbox?start_time=2026-12-01T00:00:00Z&end_time=2026-11-01T00:00:00Z";
+    let refused = client.get(path).await;
+    assert_eq!((refused.status, &refused.json()["error"]["details"]["field"]), (400, &json!("end_time")));
+    let body = json!({ "since": "2026-12-01T00:00:00Z", "until": "2026-11-01T00:00:00Z" }).to_string();
+    let refused = client.request("POST", "/v1/dead-letters/redrive", body).await;
+    assert_eq!((refused.status, &refused.json()["error"]["details"]["field"]), (400, &json!("until")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_the_headers_of_a_cloud_event_is_not_taken_for_a_plain_event() {
+    let ingest = start(config()).await;
+    let mut client = ingest.client().await;
+    let headers = format!("{JSON}ce-id: 1\r\nce-source: s\r\nce-type: x\r\n");
+    let refused = client.request_with("POST", "/v1/events", &headers, r#"{"payload":1}"#).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("specversion"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_webhook_carries_only_what_an_event_may() {
+    let ingest = start(config()).await;
+    let mut client = ingest.client().await;
+    let id = subscription(&mut client, json!({ "type": "event_type", "value": "*" })).await;
+    for payload in [r#""\ud800""#.to_owned(), format!("{}1{}", "[".repeat(100), "]".repeat(100))] {
+        let path = format!("/v1/subscriptions/{id}/test");
+        let refused = client.request("POST", &path, format!(r#"{{"payload":{payload}}}"#)).await;
+        assert_eq!(refused.status, 400, "{payload}: {refused:?}");
+    }
+}

@@ -3108,7 +3108,7 @@ pub struct ListAuditQuery {
     /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Up to this time.
+    /// Before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
     /// The most entries of a page.
@@ -3131,7 +3131,7 @@ pub struct DeleteDeadLettersQuery {
     /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Up to this time.
+    /// Before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
 }
@@ -3148,7 +3148,7 @@ pub struct ListDeadLettersQuery {
     /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Up to this time.
+    /// Before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
     /// The most entries of a page.
@@ -3171,7 +3171,7 @@ pub struct CountDeadLettersQuery {
     /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Up to this time.
+    /// Before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
 }
@@ -3219,7 +3219,7 @@ pub struct InboxQuery {
     /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Up to this time.
+    /// Up to this time, which is included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
     /// The most entries of a page.
@@ -3298,7 +3298,7 @@ pub struct ListAllAuditQuery {
     /// At this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<String>,
-    /// Up to this time.
+    /// Before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
     /// The most entries of a page.

@@ -957,7 +957,7 @@ export interface ListAuditQuery {
   order?: ListAuditOrder;
   /** At this time or later. */
   start_time?: string;
-  /** Up to this time. */
+  /** Before this time. */
   end_time?: string;
   /** The most entries of a page. */
   limit?: number;
@@ -973,7 +973,7 @@ export interface DeleteDeadLettersQuery {
   reason?: DeadLetterReason;
   /** At this time or later. */
   start_time?: string;
-  /** Up to this time. */
+  /** Before this time. */
   end_time?: string;
 }
 
@@ -985,7 +985,7 @@ export interface ListDeadLettersQuery {
   reason?: DeadLetterReason;
   /** At this time or later. */
   start_time?: string;
-  /** Up to this time. */
+  /** Before this time. */
   end_time?: string;
   /** The most entries of a page. */
   limit?: number;
@@ -1001,7 +1001,7 @@ export interface CountDeadLettersQuery {
   reason?: DeadLetterReason;
   /** At this time or later. */
   start_time?: string;
-  /** Up to this time. */
+  /** Before this time. */
   end_time?: string;
 }
 
@@ -1035,7 +1035,7 @@ export interface InboxQuery {
   order?: ListAuditOrder;
   /** At this time or later. */
   start_time?: string;
-  /** Up to this time. */
+  /** Up to this time, which is included. */
   end_time?: string;
   /** The most entries of a page. */
   limit?: number;
@@ -1091,7 +1091,7 @@ export interface ListAllAuditQuery {
   order?: ListAuditOrder;
   /** At this time or later. */
   start_time?: string;
-  /** Up to this time. */
+  /** Before this time. */
   end_time?: string;
   /** The most entries of a page. */
   limit?: number;

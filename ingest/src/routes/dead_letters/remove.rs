@@ -42,6 +42,7 @@ pub(super) async fn many(
 ) -> Result<ApiReply, ApiError> {
     let customer = request.customer()?.id();
     let query = request.query(&FILTER)?;
+    query.refuse_empty()?;
     let filter = filter(&query)?;
     let DeadLetterQuery { subscription, since_ms, until_ms, .. } = filter.query;
     if subscription.is_none() && until_ms.is_none() && since_ms == 0 && filter.reason.is_none() {

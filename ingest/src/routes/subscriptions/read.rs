@@ -1,12 +1,13 @@
 //! Listing and finding subscriptions.
 
-use super::wire::view;
+use super::wire::{SubscriptionView, view};
 use crate::contexts::SubscriptionsContext;
 use crate::error::ApiError;
 use crate::ingest::EndpointBreaker;
 use crate::reply::{ApiReply, json};
 use crate::request::ApiRequest;
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::json;
 use sluice_model::clock::rfc3339_string;
 use sluice_model::{Subscription, SubscriptionId};
@@ -22,11 +23,18 @@ pub(super) fn list(request: &ApiRequest<'_>) -> Result<ApiReply, ApiError> {
     let page = all.get(start..(start + limit).min(all.len())).unwrap_or_default();
     let has_more = start + page.len() < all.len();
     let cursor = has_more.then(|| page.last().map(|last| last.id)).flatten();
-    let subscriptions: Vec<_> = page.iter().map(|subscription| view(subscription)).collect();
-    let body = json!({
-        "subscriptions": subscriptions, "total": all.len(), "cursor": cursor, "has_more": has_more,
-    });
-    Ok(json(StatusCode::OK, &body))
+    let subscriptions = page.iter().map(|subscription| view(subscription)).collect();
+    Ok(json(StatusCode::OK, &SubscriptionPage { subscriptions, total: all.len(), cursor, has_more }))
+}
+
+/// A page of the list. It is written as it is: a selector that an older version took may
+/// be no JSON to a strict parser.
+#[derive(Serialize)]
+struct SubscriptionPage<'a> {
+    subscriptions: Vec<SubscriptionView<'a>>,
+    total: usize,
+    cursor: Option<SubscriptionId>,
+    has_more: bool,
 }
 
 /// `GET /v1/subscriptions/{id}`.

@@ -1,6 +1,7 @@
 //! Sending a test event, which is stored nowhere.
 
 use crate::contexts::SubscriptionsContext;
+use crate::decode::check_payload;
 use crate::error::ApiError;
 use crate::reply::{ApiReply, json};
 use http::StatusCode;
@@ -60,6 +61,7 @@ pub(in crate::routes::subscriptions) fn test_webhook(
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(ApiError::invalid("payload", format!("has more than {PAYLOAD_BYTES_MAX} bytes")));
     }
+    check_payload(payload).map_err(|text| ApiError::invalid("payload", text))?;
     let event_type = event_type.unwrap_or(EVENT_TYPE);
     if event_type.is_empty() || event_type.len() > TYPE_BYTES_MAX {
         return Err(ApiError::invalid("event_type", format!("must have 1 to {TYPE_BYTES_MAX} bytes")));
