@@ -1,5 +1,6 @@
 //! Commands and their flags.
 
+use crate::output::complain;
 use crate::remote::Remote;
 use clap::{Args, Parser, Subcommand};
 use sluice_model::config::SecretValue;
@@ -374,9 +375,8 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 }
 
 /// Says on standard error why the command did not do its work.
-#[expect(clippy::print_stderr, reason = "this is where a command line tool says its errors")]
 pub(crate) fn fail(status: u8, error: &anyhow::Error) -> ExitCode {
-    eprintln!("sluice: {error:#}");
+    complain(&format!("sluice: {error:#}"));
     ExitCode::from(status)
 }
 

@@ -33,6 +33,9 @@ use std::path::PathBuf;
 /// variables of the tests (`SLUICE_TEST_…`) are not either.
 const NOT_CONFIG: [&str; 6] = ["config", "api_key", "url", "admin_url", "ca_file", "webhook_secret"];
 
+/// The most threads of a runtime: more than machines have cores.
+const THREADS_MAX: usize = 1024;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -165,12 +168,18 @@ pub(crate) fn load(global: &Global, command: &Command) -> anyhow::Result<Loaded>
         "configuration: drain_ms (from {}): {drain_ms} is not between 100 and 3600000",
         ValueOrigin::of(&figment, "drain_ms")
     );
-    let nice = config.ingest_nice;
-    anyhow::ensure!(
-        i32::from(nice) <= NICE_MAX,
-        "configuration: ingest_nice (from {}): {nice} is not between 0 and {NICE_MAX}",
-        ValueOrigin::of(&figment, "ingest_nice")
-    );
+    let at_most = [
+        ("threads", config.threads, THREADS_MAX),
+        ("processor_threads", config.processor_threads, THREADS_MAX),
+        ("ingest_nice", config.ingest_nice.into(), NICE_MAX as usize),
+    ];
+    for (field, value, most) in at_most {
+        anyhow::ensure!(
+            value <= most,
+            "configuration: {field} (from {}): {value} is not between 0 and {most}",
+            ValueOrigin::of(&figment, field)
+        );
+    }
     if let Command::Up(flags) | Command::Config(ShowConfig { flags, .. }) = command
         && flags.purpose() == Purpose::Development
     {

@@ -4,10 +4,10 @@ mod arrivals;
 mod model;
 
 use crate::cli::Cost;
+use crate::output::say;
 use model::{Bill, CostLoad, bill};
 
 /// Prints the bill of a load.
-#[expect(clippy::print_stdout, reason = "printing is the command's work")]
 pub(crate) fn print(options: &Cost) -> anyhow::Result<()> {
     let load = CostLoad {
         events_per_s: options.events_per_s,
@@ -22,9 +22,9 @@ pub(crate) fn print(options: &Cost) -> anyhow::Result<()> {
     };
     let bill = bill(&load);
     if options.json {
-        println!("{}", serde_json::to_string(&bill)?);
+        say!("{}", serde_json::to_string(&bill)?)?;
     } else {
-        print!("{}", text(&load, &bill));
+        crate::output::print(&text(&load, &bill))?;
     }
     Ok(())
 }

@@ -120,7 +120,7 @@ async fn play(config: &Config, options: &Demo, data_dir: &Path) -> anyhow::Resul
         mail_goes_to_files: config.demo.mail.via == MailVia::Folder,
         data_dir: options.data_dir.as_deref(),
     }
-    .print(options);
+    .print(options)?;
     let backend_stop = CancellationToken::new();
     let backend = tokio::spawn(backend.run(
         BackendConfig {

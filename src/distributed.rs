@@ -10,6 +10,7 @@ pub(crate) use provision::provision;
 
 use crate::admin_token::AdminTokenSource;
 use crate::config::Config;
+use crate::output::say;
 use crate::probe_listener::ProbeListener;
 use crate::process::stop_signal;
 use crate::roles::{self, BothRoles, RunningRole};
@@ -24,7 +25,6 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 /// `sluice ingest`.
-#[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
     let stop = stop_signal(config)?;
     let tokens = AdminTokenSource::load(config, None)?;
@@ -37,7 +37,7 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
     waiting.close().await;
     let bound = roles::bind_ingest(config, &engine.foundation, &stores, ports, &prober)?;
     engine.foundation.write_ingest_emf(&config.telemetry, &bound);
-    println!("ready {}", bound.public_url());
+    say!("ready {}", bound.public_url())?;
     let failed = CancellationToken::new();
     let role = roles::run_ingest(bound, failed.clone());
     wait_for_end(&stop, &failed).await;
@@ -48,7 +48,6 @@ pub(crate) async fn ingest(config: &Config) -> anyhow::Result<()> {
 }
 
 /// `sluice processor`.
-#[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
     let stop = stop_signal(config)?;
     let address = ("processor_listen", config.processor_listen);
@@ -60,7 +59,7 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
     processor.tell_through(appender.events());
     waiting.close().await;
     let listener = ProbeListener::bind(address.0, address.1).await?;
-    println!("ready http://{}", listener.address()?);
+    say!("ready http://{}", listener.address()?)?;
     let answers =
         processor_probes::answers(processor.clone(), engine.lost(), engine.foundation.metrics.clone());
     engine.foundation.background.spawn(|stop| listener.run(answers, stop));
@@ -78,7 +77,6 @@ pub(crate) async fn processor(config: &Config) -> anyhow::Result<()> {
 }
 
 /// `sluice up --distributed`: both roles in one process.
-#[expect(clippy::print_stdout, reason = "scripts wait for this line")]
 pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     let stop = stop_signal(config)?;
     let tokens = AdminTokenSource::load(config, None)?;
@@ -92,7 +90,7 @@ pub(crate) async fn up(config: &Config) -> anyhow::Result<()> {
     engine.foundation.write_ingest_emf(&config.telemetry, &bound);
     write_processor_emf(config, &mut engine, &processor);
     engine.measure_queues(config);
-    println!("ready {}", bound.public_url());
+    say!("ready {}", bound.public_url())?;
     let both = BothRoles::start(config, bound, processor, |processor, stop| work(processor, leased, stop))?;
     // Cancel safe: both are waits.
     tokio::select! {

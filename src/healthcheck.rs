@@ -5,6 +5,7 @@ mod verdict;
 
 use crate::cli::{CheckedRole, Healthcheck};
 use crate::config::Config;
+use crate::output::say;
 use anyhow::Context;
 use reqwest::{Response, Url, redirect};
 use std::error::Error as _;
@@ -24,7 +25,6 @@ struct AskedListener {
 }
 
 /// Asks the listeners; the error says which process is not ready and why.
-#[expect(clippy::print_stdout, reason = "Docker keeps what a check prints")]
 pub(crate) fn run(options: &Healthcheck, config: &Config) -> anyhow::Result<()> {
     let state = if options.alive { CheckedState::Alive } else { CheckedState::Ready };
     let listeners = match &options.url {
@@ -34,7 +34,7 @@ pub(crate) fn run(options: &Healthcheck, config: &Config) -> anyhow::Result<()> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let asked = ask_all(listeners, state, Duration::from_secs(options.timeout));
     let verdicts = runtime.context("start the runtime")?.block_on(asked)?;
-    println!("{}", judge(&verdicts, state).map_err(anyhow::Error::msg)?);
+    say!("{}", judge(&verdicts, state).map_err(anyhow::Error::msg)?)?;
     Ok(())
 }
 

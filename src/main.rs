@@ -11,6 +11,7 @@ mod distributed;
 mod healthcheck;
 #[cfg(any(test, feature = "otel"))]
 mod otlp;
+mod output;
 mod probe_listener;
 mod process;
 mod queue_depths;

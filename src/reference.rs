@@ -1,6 +1,7 @@
 //! Completion scripts and man pages, made from the definition of the commands.
 
 use crate::cli::{Cli, fail};
+use crate::output::print;
 use anyhow::Context;
 use clap::CommandFactory;
 use std::path::Path;
@@ -8,8 +9,12 @@ use std::process::ExitCode;
 
 /// Prints a completion script.
 pub(crate) fn complete(shell: clap_complete::Shell) -> ExitCode {
-    clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut std::io::stdout().lock());
-    ExitCode::SUCCESS
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut script);
+    match print(&String::from_utf8_lossy(&script)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error),
+    }
 }
 
 /// Writes `sluice.1` and a page for each command into a directory.

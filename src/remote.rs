@@ -16,6 +16,8 @@ mod usage;
 
 pub(crate) use show::printable;
 
+use crate::output::complain;
+
 use anyhow::Context;
 use call::{ApiCall, Id, Show};
 use clap::{Args, Subcommand};
@@ -188,7 +190,6 @@ fn send(client: &ApiClient, connection: &ServerOptions, call: ApiCall) -> anyhow
 }
 
 /// Sends the call, and with `--all` again for each further page.
-#[expect(clippy::print_stderr, reason = "how to see the next page, beside the table")]
 async fn send_pages(client: &ApiClient, connection: &ServerOptions, mut call: ApiCall) -> anyhow::Result<()> {
     let mut first = true;
     loop {
@@ -206,7 +207,7 @@ async fn send_pages(client: &ApiClient, connection: &ServerOptions, mut call: Ap
             (Some(cursor), Show::List { .. }) if call.all => call.at_cursor(cursor),
             (Some(cursor), Show::List { .. }) => {
                 if !connection.json {
-                    eprintln!("there are more: --cursor {cursor}, or --all");
+                    complain(&format!("there are more: --cursor {cursor}, or --all"));
                 }
                 return Ok(());
             }

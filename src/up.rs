@@ -4,6 +4,7 @@ use crate::admin_token::AdminTokenSource;
 use crate::cli::Purpose;
 use crate::config::Config;
 use crate::development;
+use crate::output::{complain, say};
 use crate::process::stop_signal;
 use crate::queue_depths::{self, KnowsAge, QueueSample, QueueSamples};
 use crate::roles::{self, BothRoles, Foundation, IngestPorts, Stores};
@@ -21,21 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs until told to stop.
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "scripts wait for the line, people read the hints"
-)]
 pub(crate) async fn run(config: &Config, purpose: Purpose) -> anyhow::Result<()> {
     let stop = stop_signal(config)?;
     #[cfg(feature = "otel")]
     let exporter = crate::otlp::Exporter::start(&config.telemetry)?;
     let sluice = Sluice::start(config, purpose).await?;
     if let Purpose::Development = purpose {
-        eprintln!("{}", development::introduction(&sluice.roles.url, sluice.admin_address()));
+        complain(&development::introduction(&sluice.roles.url, sluice.admin_address()));
     }
     tracing::info!(public = %sluice.address(), admin = %sluice.admin_address(), "listening");
-    println!("ready {}", sluice.roles.url);
+    say!("ready {}", sluice.roles.url)?;
     // Cancel safe: both are waits.
     tokio::select! {
         () = stop.cancelled() => tracing::info!("draining"),

@@ -3,6 +3,7 @@
 use super::Loaded;
 use super::origin::ValueOrigin;
 use super::secrets::{SECRET, SecretInFile, URLS, in_files};
+use crate::output::say;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,13 +22,12 @@ struct ConfigField {
 }
 
 /// Prints the configuration: TOML with comments, or JSON.
-#[expect(clippy::print_stdout, reason = "printing is the command's work")]
 pub(crate) fn print(loaded: &Loaded, json: bool) -> anyhow::Result<()> {
     let fields = fields(loaded)?;
     if json {
-        println!("{}", serde_json::to_string(&fields)?);
+        say!("{}", serde_json::to_string(&fields)?)?;
     } else {
-        print!("{}", toml(&fields)?);
+        crate::output::print(&toml(&fields)?)?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::{EVENT_TYPES, EVENTS_A_REQUEST};
 use crate::cli::Demo;
+use crate::output::say;
 use crate::up::Sluice;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,37 +25,37 @@ pub(super) struct Introduction<'a> {
 }
 
 impl Introduction<'_> {
-    #[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]
-    pub(super) fn print(&self, options: &Demo) {
+    pub(super) fn print(&self, options: &Demo) -> anyhow::Result<()> {
         let (demo, sluice) = (self.demo, self.sluice);
-        println!("Sluice demo: one process, durable, nothing else installed.");
+        say!("Sluice demo: one process, durable, nothing else installed.")?;
         #[cfg(feature = "console")]
-        println!("  open     {}", self.console());
-        println!(
+        say!("  open     {}", self.console())?;
+        say!(
             "  try it   curl -s http://{demo}/demo/trigger --json '{{\"document_type\":\"invoice\",\"priority\":\"high\",\
              \"description\":\"It is overdue\",\"customer_email\":\"ann@example.com\"}}'"
-        );
+        )?;
         let files = if self.mail_goes_to_files { "   as files, see \"place\" there" } else { "" };
-        println!("  e-mails  http://{demo}/demo/inbox{files}");
-        println!("  API      http://{}   key {}", sluice.address(), self.key);
-        println!("  metrics  http://{}/metrics", sluice.address());
+        say!("  e-mails  http://{demo}/demo/inbox{files}")?;
+        say!("  API      http://{}   key {}", sluice.address(), self.key)?;
+        say!("  metrics  http://{}/metrics", sluice.address())?;
         #[cfg(feature = "console")]
-        println!("  admin    http://{}/console/   token {}", sluice.admin_address(), self.admin_token);
+        say!("  admin    http://{}/console/   token {}", sluice.admin_address(), self.admin_token)?;
         #[cfg(not(feature = "console"))]
-        println!("  admin    http://{}   token {}", sluice.admin_address(), self.admin_token);
+        say!("  admin    http://{}   token {}", sluice.admin_address(), self.admin_token)?;
         if let Some(data_dir) = self.data_dir {
-            println!("  data     {}   kept for the next start", data_dir.display());
+            say!("  data     {}   kept for the next start", data_dir.display())?;
         }
-        println!(
+        say!(
             "  traffic  {} events/s of {} types, {EVENTS_A_REQUEST} a request; webhooks of up to 100 events",
             options.rate,
             EVENT_TYPES.len()
-        );
-        println!("  each second: accepted, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n");
+        )?;
+        say!("  each second: accepted, delivered to webhooks, retried, dead-lettered. Ctrl-C ends it.\n")?;
         #[cfg(feature = "console")]
         if options.web && !options.no_open {
-            self.open_browser();
+            self.open_browser()?;
         }
+        Ok(())
     }
 
     /// The console's address. The code is in the part after `#`, which no browser sends,
@@ -66,13 +67,10 @@ impl Introduction<'_> {
 
     /// Opens the console in a browser, if there is one.
     #[cfg(feature = "console")]
-    #[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]
-    fn open_browser(&self) {
+    fn open_browser(&self) -> anyhow::Result<()> {
         if !has_display() {
-            println!(
-                "  There is no screen here, so no browser was started: open the address above yourself.\n"
-            );
-            return;
+            say!("  There is no screen here, so no browser was started: open the address above yourself.\n")?;
+            return Ok(());
         }
         let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
         let opened = tokio::process::Command::new(opener)
@@ -82,8 +80,9 @@ impl Introduction<'_> {
             .stderr(Stdio::null())
             .spawn();
         if let Err(error) = opened {
-            println!("  {opener} cannot be run ({error}): open the address above yourself.\n");
+            say!("  {opener} cannot be run ({error}): open the address above yourself.\n")?;
         }
+        Ok(())
     }
 }
 

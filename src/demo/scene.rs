@@ -1,11 +1,12 @@
 //! What `sluice demo` shows on the terminal while it runs, and at its end.
 
 use super::SampleEndpoint;
+use crate::output::{print, say};
 use crate::up::Sluice;
 use sluice_ports::{EventStore, WorkQueue};
 use sluice_traffic::receiver::ReceiverStats;
 use sluice_traffic::sender::{LiveCounters, LiveRun};
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, stdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -99,8 +100,9 @@ impl Scene {
             }
         };
         let settled = tokio::time::timeout(SETTLE, done).await.is_ok();
-        self.sum_up(accepted, settled);
-        self.sluice.stop().await
+        let told = self.sum_up(accepted, settled);
+        self.sluice.stop().await?;
+        told
     }
 
     /// Whether nothing is on its way to an endpoint, and nothing waits for a retry.
@@ -108,11 +110,10 @@ impl Scene {
         self.sluice.unsettled() == 0 && self.sluice.queue().total().events == 0
     }
 
-    #[expect(clippy::print_stdout, reason = "the demo's work is to be seen")]
-    fn sum_up(&self, accepted: u64, settled: bool) {
+    fn sum_up(&self, accepted: u64, settled: bool) -> anyhow::Result<()> {
         let stats = self.stats();
         let sum = |count: fn(&ReceiverStats) -> u64| stats.iter().map(count).sum::<u64>();
-        println!(
+        say!(
             "\n{accepted} events accepted; {} delivered in {} webhooks, {} attempts refused, {} duplicates, {} dead letters{}.",
             sum(|s| s.events),
             sum(|s| s.deliveries),
@@ -120,26 +121,27 @@ impl Scene {
             sum(|s| s.duplicates_same_delivery + s.duplicates_other_delivery),
             self.sluice.events().dead_letter_count(),
             if settled { "" } else { "; some are still waiting for their retry" },
-        );
-        println!("Next: `sluice up --help`, and the README's first webhook with curl.");
+        )?;
+        say!("Next: `sluice up --help`, and the README's first webhook with curl.")
     }
 }
 
 /// On a terminal, draws over the lines drawn before; elsewhere prints a line a second.
-fn draw(lines: &[String], drawn: &mut usize) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    if out.is_terminal() {
+fn draw(lines: &[String], drawn: &mut usize) -> anyhow::Result<()> {
+    let mut text = String::new();
+    let clear = if stdout().is_terminal() {
         if *drawn > 0 {
-            write!(out, "\x1b[{drawn}A")?;
-        }
-        for line in lines {
-            writeln!(out, "\x1b[2K{line}")?;
+            text += &format!("\x1b[{drawn}A");
         }
         *drawn = lines.len();
+        "\x1b[2K"
     } else {
-        for line in lines {
-            writeln!(out, "{line}")?;
-        }
+        ""
+    };
+    for line in lines {
+        text += clear;
+        text += line;
+        text.push('\n');
     }
-    out.flush()
+    print(&text)
 }

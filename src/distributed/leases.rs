@@ -4,6 +4,7 @@ mod show;
 
 use crate::cli::{LeaseAction, LeasesCommand};
 use crate::config::Config;
+use crate::output::say;
 use anyhow::Context;
 use sluice_aws::leases::operator::{LeaseListing, LeaseOperator, PlannedRestart, StartAt};
 use sluice_aws::leases::{LeaseOrder, LeaseTable};
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Lists the leases, or gives an order and says what it will do.
-#[expect(clippy::print_stdout, reason = "saying what was done is the command's work")]
 pub(crate) async fn leases(config: &Config, options: &LeasesCommand) -> anyhow::Result<()> {
     let clients = Clients::new(&config.aws).await;
     let table = Arc::new(LeaseTable::new(&clients, &config.aws));
@@ -24,14 +24,18 @@ pub(crate) async fn leases(config: &Config, options: &LeasesCommand) -> anyhow::
     let listing = operator.look(watched(&config.aws)).await?;
     let Some(action) = &options.action else {
         let now_ms = clock::now_ms();
-        print!("{}", if options.json { show::json(&listing, now_ms)? } else { show::text(&listing, now_ms) });
+        crate::output::print(&if options.json {
+            show::json(&listing, now_ms)?
+        } else {
+            show::text(&listing, now_ms)
+        })?;
         return Ok(());
     };
     let done = order(&operator, &listing, action).await?;
     if options.json {
-        println!("{}", serde_json::json!({ "done": done.is_some(), "text": done }));
+        say!("{}", serde_json::json!({ "done": done.is_some(), "text": done }))?;
     } else if let Some(text) = done {
-        println!("{text}");
+        say!("{text}")?;
     }
     Ok(())
 }

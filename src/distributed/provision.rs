@@ -2,12 +2,12 @@
 
 use crate::cli::Provision;
 use crate::config::Config;
+use crate::output::say;
 use sluice_aws::catalogue::PostgresCatalogue;
 use sluice_aws::provision::{Difference, ProvisionOutcome, ProvisionStep};
 use sluice_aws::{Clients, provision as aws_provision};
 
 /// Makes and corrects the resources that the engine needs in AWS and Postgres, and says what it did.
-#[expect(clippy::print_stdout, reason = "saying what was done is the command's work")]
 pub(crate) async fn provision(config: &Config, options: &Provision) -> anyhow::Result<()> {
     let clients = Clients::new(&config.aws).await;
     let mut steps = aws_provision::provision(&clients, &config.aws, options.shards).await?;
@@ -23,17 +23,17 @@ pub(crate) async fn provision(config: &Config, options: &Provision) -> anyhow::R
     });
     if options.json {
         let steps: Vec<_> = steps.iter().map(step_json).collect();
-        println!("{}", serde_json::to_string_pretty(&steps)?);
+        say!("{}", serde_json::to_string_pretty(&steps)?)?;
         return Ok(());
     }
     for step in steps {
-        println!("{:<9} {}", step.outcome.as_str(), step.thing);
+        say!("{:<9} {}", step.outcome.as_str(), step.thing)?;
         for difference in step.mended {
             let (setting, found, wanted) = (difference.setting, difference.found, difference.wanted);
-            println!("          changed {setting} from {found} to {wanted}");
+            say!("          changed {setting} from {found} to {wanted}")?;
         }
         for difference in step.left {
-            println!("          not changed: {difference}");
+            say!("          not changed: {difference}")?;
         }
     }
     Ok(())

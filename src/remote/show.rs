@@ -2,9 +2,9 @@
 //! the terminal without its control characters.
 
 use super::call::{Column, Show};
+use crate::output::print;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 /// Characters of a cell; the rest is in `--json`.
 const CELL_MAX: usize = 80;
@@ -23,14 +23,6 @@ pub(super) fn people(show: &Show, answer: &Value, first_page: bool) -> anyhow::R
             let rows = answer[*list].as_array().map(Vec::as_slice).unwrap_or_default();
             print(&table(columns, rows, first_page))
         }
-    }
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // A reader such as `head` has closed the pipe.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
     }
 }
 

@@ -436,6 +436,28 @@ fn a_missing_admin_token_is_shown_and_an_empty_one_is_refused() {
 }
 
 #[test]
+fn output_that_nobody_reads_is_no_fault_and_output_that_cannot_be_written_is() {
+    let commands: [&[&str]; 5] = [
+        &["config"],
+        &["config", "--json"],
+        &["cost", "--events-per-s", "1000", "--bytes", "1024"],
+        &["completions", "bash"],
+        &["completions", "zsh"],
+    ];
+    for arguments in commands {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let closed = binary().args(arguments).stdout(writer).output().unwrap();
+        assert_eq!((closed.status.code(), stderr(&closed)), (Some(0), String::new()), "{arguments:?}");
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let full = binary().args(arguments).stdout(full).output().unwrap();
+        assert_eq!(full.status.code(), Some(1), "{arguments:?}");
+        let error = stderr(&full);
+        assert!(error.contains("standard output") && error.lines().count() == 1, "{error}");
+    }
+}
+
+#[test]
 fn a_refused_value_is_named_with_where_it_came_from() {
     let run = |name: &str, value: &str, arguments: &[&str]| {
         let output = binary().args(["config"]).args(arguments).env(name, value).output().unwrap();
@@ -446,6 +468,10 @@ fn a_refused_value_is_named_with_where_it_came_from() {
     assert!(error.contains("ingest.http.backlog (from SLUICE_INGEST__HTTP__BACKLOG)"), "{error}");
     let error = run("SLUICE_INGEST_NICE", "20", &[]);
     assert!(error.contains("ingest_nice (from SLUICE_INGEST_NICE): 20"), "{error}");
+    for name in ["SLUICE_THREADS", "SLUICE_PROCESSOR_THREADS"] {
+        let error = run(name, "9223372036854775807", &[]);
+        assert!(error.contains(&format!("(from {name}): 9223372036854775807")), "{error}");
+    }
     let error = run("SLUICE_X", "0", &["--tls-cert", "cert.pem"]);
     assert!(error.contains("configuration"), "{error}");
     let error = run("SLUICE_THREADS", "1", &["--tls-cert", "cert.pem"]);

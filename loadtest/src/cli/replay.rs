@@ -49,7 +49,7 @@ pub(super) struct ReplayArgs {
     #[arg(long, env = "SLUICE_API_KEY", hide_env_values = true)]
     key: Option<String>,
     /// File with one API key a line, given to customers as they appear.
-    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    #[arg(long, value_name = "FILE")]
     keys_file: Option<PathBuf>,
     /// How fast: 10x, 0.5x, or max for as fast as answered.
     #[arg(long, default_value = "1x", value_parser = speed)]

@@ -71,7 +71,7 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, env = "SLUICE_API_KEY", hide_env_values = true)]
     key: Option<String>,
     /// File with one API key a line, one per customer, instead of --key.
-    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    #[arg(long, value_name = "FILE")]
     keys_file: Option<PathBuf>,
     /// How the customer of each request is picked.
     #[arg(long, value_enum, default_value_t = KeyPick::Cycle)]
