@@ -7,6 +7,7 @@ use crate::{ingest, operator, worker};
 use parking_lot::Mutex;
 use sluice_ingest::simulation::SimulatedIngest;
 use sluice_processor::Processor;
+use sluice_processor::health::ProcessorStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -76,6 +77,13 @@ impl SimProcess {
     /// Whether it has run without a pause for this long.
     pub(crate) fn is_awake(&self, for_ms: u64) -> bool {
         self.at_ms >= self.born_ms + for_ms && self.at_ms >= self.asleep_until_ms + for_ms
+    }
+
+    /// The state of its processor, if it has one. The processor looks at its clocks for
+    /// it, which show the simulated time only inside its runtime.
+    pub(crate) fn processor_status(&self) -> Option<ProcessorStatus> {
+        let _inside = self.runtime.as_ref()?.enter();
+        self.inside.processor.lock().as_ref().map(Processor::status)
     }
 
     /// Sets its wall clock back, for good.

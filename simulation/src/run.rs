@@ -254,8 +254,7 @@ impl SimulatedRun {
             {
                 watch.check_denials(world, process.who, &process.inside.lost.lock());
             }
-            if let Some(processor) = &*process.inside.processor.lock() {
-                let status = processor.status();
+            if let Some(status) = process.processor_status() {
                 for shard in status.shards.iter().filter(|_| process.is_awake(5_000)) {
                     watch.check_lag(world, process.who, &shard.shard, shard.lag_ms);
                 }
