@@ -36,8 +36,17 @@ async fn start_as(
     table: &Arc<MemoryTable>,
     on_gap: OnGap,
 ) -> RunningKeeper {
-    let (log, _) = opened(stream).await;
     let config = AwsConfig { on_gap, shard_sync_ms: 2_000, ..AwsConfig::default() };
+    start_with(name, stream, table, config).await
+}
+
+async fn start_with(
+    name: &str,
+    stream: &Arc<FakeStream>,
+    table: &Arc<MemoryTable>,
+    config: AwsConfig,
+) -> RunningKeeper {
+    let (log, _) = opened(stream).await;
     let health = Arc::new(DependencyHealth::default());
     let (keeper, leases, _) =
         Keeper::over(Arc::clone(table) as _, name.into(), &config, Arc::clone(&log), health.clone());
@@ -248,6 +257,22 @@ async fn a_parent_that_the_stream_forgot_unsettled_is_given_up_and_blocks_no_chi
     assert!(going_on.granted(Duration::from_secs(60)).await.is_some());
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(!has_row().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_of_a_shard_that_the_last_listing_lacks_is_taken_soon() {
+    let stream = FakeStream::new();
+    let row = worked(Position::START, sluice_model::clock::now_ms());
+    let table = Arc::new(MemoryTable::with([row]));
+    let config = AwsConfig { shard_sync_ms: 600_000, ..AwsConfig::default() };
+    let running = start_with("me", &stream, &table, config).await;
+    running.granted(Duration::from_secs(30)).await.expect("the first shard");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    // Another process has listed the stream since it has another shard.
+    stream.add_shard(Vec::new());
+    let other = LeaseRow { shard: shard_id(1), owner: None, ..table.lease(&shard_id(0)) };
+    table.leases.lock().insert(shard_id(1), LeaseRow { checkpoint: Position::START, ..other });
+    running.granted(Duration::from_secs(10)).await.expect("its lease is taken");
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,9 @@ use tokio::time::Instant;
 /// How long taking a lease may wait for the stream to tell whether it knows the checkpoint.
 const PROBE_WITHIN: Duration = Duration::from_millis(1000);
 
+/// How often the stream is listed while a lease is of a shard that the last listing lacks.
+const SYNC_UNKNOWN: Duration = Duration::from_secs(2);
+
 /// The identity and the shards of the stream.
 struct Listing {
     stream: StreamIdentity,
@@ -139,7 +142,13 @@ impl StreamWatch {
             let synced = self.sync_with(held, listing, leases, known).await;
             synced.inspect_err(|_| self.begun = None)?;
         }
-        if self.begun.is_none_or(|begun| begun.elapsed() >= self.sync_every) && self.listing.is_empty() {
+        // A lease of a shard that the last listing lacks is of a newer shard, or of one that the
+        // stream has forgotten. Until the next listing tells, nobody here takes it.
+        let is_unknown =
+            |row: &LeaseRow| row.checkpoint != Position::END && !self.shards.contains(&row.shard);
+        let every = if leases.iter().any(is_unknown) { SYNC_UNKNOWN } else { self.sync_every };
+        let is_due = self.begun.is_none_or(|begun| begun.elapsed() >= every.min(self.sync_every));
+        if is_due && self.listing.is_empty() {
             self.begun = Some(Instant::now());
             let log = Arc::clone(&self.log);
             self.listing.spawn(async move { list(&log).await });
